@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class CarillonConfig(AppConfig):
+    name = "config"
+    verbose_name = "Carillon"

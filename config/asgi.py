@@ -1,0 +1,10 @@
+"""What the web process serves: HTTP by Django, the live feed by Channels."""
+
+import os
+
+from channels.routing import ProtocolTypeRouter
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+application = ProtocolTypeRouter({"http": get_asgi_application()})

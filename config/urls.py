@@ -1,0 +1,21 @@
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from config import health
+
+urlpatterns = [
+    path("api/v1/services/", include("preferences.urls")),
+    path("api/v1/admin/", include("templates_app.urls")),
+    path("api/v1/", include("notifications.api.urls")),
+    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("webhooks/", include("delivery.urls")),
+    path("health", health.live),
+    path("health/ready", health.ready),
+    path("metrics", health.metrics),
+    path("admin/", admin.site.urls),
+]
+
+handler404 = "tenants.problems.not_found"
+handler500 = "tenants.problems.server_error"

@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+from tenants.ids import new_id
+from tenants.models import Tenant, loose_key
+
+
+class ProviderAccount(models.Model):
+    """Credentials and settings for one provider: a tenant's own, or the installation's when it has no tenant."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = models.ForeignKey(
+        Tenant,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Empty: the installation's, used by every tenant that has none of its own for the channel.",
+    )
+    name = models.SlugField(max_length=64)
+    channel = models.CharField(max_length=16)
+    provider = models.CharField(max_length=32)
+    settings = models.JSONField(default=dict, blank=True)
+    secrets = models.BinaryField(default=b"", editable=False)
+    secrets_key_id = models.CharField(max_length=32, blank=True, editable=False)
+    priority = models.PositiveSmallIntegerField(
+        default=10, help_text="The lowest number is used first."
+    )
+    weight = models.PositiveSmallIntegerField(
+        default=100, help_text="Share among accounts of the same priority."
+    )
+    rate_per_second = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Messages, over all workers."
+    )
+    is_enabled = models.BooleanField(default=True)
+    is_sandbox = models.BooleanField(
+        default=False, help_text="Takes what test keys send, and nothing else."
+    )
+    health = models.FloatField(default=1.0, editable=False)
+    health_at = models.DateTimeField(default=timezone.now, editable=False)
+    health_reason = models.CharField(max_length=200, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("channel", "priority", "name")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "name"], name="account_name", nulls_distinct=False
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DeliveryStatus(models.TextChoices):
+    QUEUED = "queued"
+    DEFERRED = "deferred"
+    SENDING = "sending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    SUPPRESSED = "suppressed"
+    EXPIRED = "expired"
+    CANCELED = "canceled"
+
+
+WAITING = (DeliveryStatus.QUEUED, DeliveryStatus.DEFERRED)
+IN_FLIGHT = (*WAITING, DeliveryStatus.SENDING)
+
+
+class Delivery(models.Model):
+    """One leg of a notification: routes in order, the first used, the rest its failover chain.
+
+    It carries all that dispatch needs, so nothing here ever reads a notification.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = loose_key(Tenant)
+    notification_id = models.UUIDField(db_index=True)
+    recipient_id = models.UUIDField(null=True)
+    category = models.CharField(max_length=64)
+    priority = models.PositiveSmallIntegerField()
+    status = models.CharField(
+        max_length=10, choices=DeliveryStatus.choices, default=DeliveryStatus.QUEUED
+    )
+    reason = models.CharField(max_length=64, blank=True)
+    routes = models.JSONField(help_text="[[channel, address], …]")
+    route = models.PositiveSmallIntegerField(
+        default=0, help_text="Index of the route in use."
+    )
+    channel = models.CharField(max_length=16)
+    address = models.CharField(max_length=4096)
+    template_version_id = models.UUIDField(null=True)
+    locale = models.CharField(max_length=35)
+    payload = models.JSONField(
+        help_text="{data | content, overrides?}: what rendering needs."
+    )
+    is_test = models.BooleanField(default=False)
+    unknown_policy = models.CharField(max_length=6)
+    deadline = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(
+        default=timezone.now, help_text="Not to be sent before."
+    )
+    ring_at = models.DateTimeField(
+        default=timezone.now, help_text="When the sweeper rings for it (again)."
+    )
+    lease_until = models.DateTimeField(null=True)
+    attempt = models.PositiveSmallIntegerField(
+        default=0, help_text="Number of the last attempt."
+    )
+    tries = models.PositiveSmallIntegerField(
+        default=0, help_text="Failed tries with the account in use."
+    )
+    account_id = models.UUIDField(null=True, help_text="The account last used.")
+    spent_accounts = models.JSONField(
+        default=list, help_text="Accounts given up on for the route in use."
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    changed_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True)
+    delivered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        indexes = [
+            models.Index(fields=["tenant", "id"], name="delivery_tenant"),
+            models.Index(
+                fields=["ring_at"],
+                name="delivery_ring",
+                condition=models.Q(status__in=WAITING),
+            ),
+            models.Index(
+                fields=["lease_until"],
+                name="delivery_lease",
+                condition=models.Q(status=DeliveryStatus.SENDING),
+            ),
+            models.Index(
+                fields=["tenant", "reason", "id"],
+                name="delivery_dead_letter",
+                condition=models.Q(status=DeliveryStatus.FAILED),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} · {self.status}"
+
+
+class Outcome(models.TextChoices):
+    """How an attempt ended: sent, or one of the five kinds of error."""
+
+    SENT = "sent"
+    TRANSIENT = "transient"
+    RATE_LIMITED = "rate_limited"
+    ACCOUNT = "account"
+    ADDRESS = "address"
+    UNKNOWN = "unknown"
+
+
+class Attempt(models.Model):
+    """One call to one provider for one delivery. Written once, never changed."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = loose_key(Tenant)
+    delivery = loose_key(Delivery)
+    number = models.PositiveSmallIntegerField()
+    channel = models.CharField(max_length=16)
+    provider = models.CharField(max_length=32, blank=True)
+    account_id = models.UUIDField(null=True)
+    account_name = models.CharField(max_length=64, blank=True)
+    chosen_because = models.CharField(max_length=200, blank=True)
+    outcome = models.CharField(max_length=12, choices=Outcome.choices)
+    code = models.CharField(max_length=64, blank=True, help_text="The vendor's own.")
+    detail = models.CharField(max_length=500, blank=True)
+    provider_message_id = models.CharField(max_length=255, blank=True)
+    started_at = models.DateTimeField()
+    latency_ms = models.PositiveIntegerField(default=0)
+    next_step = models.CharField(
+        max_length=200, blank=True, help_text="What was decided after it, and why."
+    )
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["delivery"], name="attempt_delivery"),
+            models.Index(
+                fields=["account_id", "provider_message_id"],
+                name="attempt_message",
+                condition=~models.Q(provider_message_id=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.outcome}"
+
+
+class Receipt(models.Model):
+    """What a provider later said of an attempt. A repeated event is refused by the unique key.
+
+    A receipt can be here before the attempt it speaks of is recorded: `delivery` is then empty until settling
+    adopts it.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = loose_key(Tenant, null=True)
+    account_id = models.UUIDField()
+    delivery = loose_key(Delivery, null=True)
+    provider_message_id = models.CharField(max_length=255)
+    event_id = models.CharField(max_length=255)
+    status = models.CharField(max_length=16)
+    kind = models.CharField(
+        max_length=12, blank=True, help_text="For a failure: the kind of error."
+    )
+    code = models.CharField(max_length=64, blank=True)
+    detail = models.CharField(max_length=500, blank=True)
+    occurred_at = models.DateTimeField()
+    received_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "event_id"], name="receipt_event"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["delivery"], name="receipt_delivery"),
+            models.Index(
+                fields=["account_id", "provider_message_id"],
+                name="receipt_unclaimed",
+                condition=models.Q(delivery=None),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.status

@@ -1,0 +1,183 @@
+"""What a provider is: software that speaks one vendor's protocol for one channel, in one file.
+
+Write a class, give it a `name`, a `Settings` model and `send_one` (or `send`, where the vendor takes many in
+one call). Put the file under its channel's folder: it is found, routed to, retried, shown in the admin and
+tested by the shared contract with nothing else to change. CONTRIBUTING.md walks through one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+
+class ErrorKind(StrEnum):
+    """Whose fault it is, which decides what happens next."""
+
+    TRANSIENT = "transient"  # try again: nothing was accepted
+    RATE_LIMITED = "rate_limited"  # too fast: wait, and do not count it as an attempt
+    ACCOUNT = (
+        "account"  # bad credentials, suspended, out of credit: use another account
+    )
+    ADDRESS = "address"  # this recipient cannot be reached here: use another route
+    UNKNOWN = "unknown"  # the vendor may have accepted it: timeout after send
+
+
+class ProviderError(Exception):
+    """One message could not be sent.
+
+    `retry_after` is in seconds, as the vendor gave it. `permanent` on an address error means that the address
+    will never work on this channel, so it is suppressed.
+    """
+
+    def __init__(
+        self,
+        kind: ErrorKind,
+        message: str,
+        *,
+        code: str = "",
+        retry_after: float | None = None,
+        permanent: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.code = code
+        self.retry_after = retry_after
+        self.permanent = permanent
+
+
+class ProviderMisconfigured(Exception):
+    """The account's settings cannot work. Stands outside `ProviderError` so that no retry swallows it."""
+
+
+class ReceiptRefused(Exception):
+    """A receipt whose signature does not hold, or that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The rendered words. A channel uses the fields it has a place for."""
+
+    subject: str = ""
+    title: str = ""
+    body: str = ""
+    html: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One rendered message for one address. `id` is the delivery's: an idempotency key where the vendor takes one."""
+
+    id: UUID
+    to: str
+    content: Content
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The vendor took it. `message_id` is what its receipts will call it."""
+
+    message_id: str = ""
+    detail: str = ""
+
+
+class ReceiptStatus(StrEnum):
+    SENT = "sent"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    OPENED = "opened"
+    CLICKED = "clicked"
+    COMPLAINED = "complained"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedReceipt:
+    """A vendor's word in ours. `event_id` is the same when the vendor repeats itself; `error` is set when it failed."""
+
+    event_id: str
+    message_id: str
+    status: ReceiptStatus
+    occurred_at: dt.datetime
+    error: ProviderError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptRequest:
+    """An HTTP request as the vendor signed it: `url` is the public one, header names are lower-case."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class ProviderSettings(BaseModel):
+    """What the admin form asks for. A field typed `SecretStr` is encrypted at rest and never shown again."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class Provider(ABC):
+    """One vendor on one channel. An instance lives as long as one chunk; it may keep what it looked up."""
+
+    name: ClassVar[str]
+    channel: ClassVar[str]
+    label: ClassVar[str] = ""
+    Settings: ClassVar[type[ProviderSettings]] = ProviderSettings
+    needs_account: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        settings: Any,
+        *,
+        receipt_url: str = "",
+        timeout: float = 10.0,
+        concurrency: int = 100,
+    ) -> None:
+        """`receipt_url` is where the vendor is to post receipts; `timeout` is for one call, in seconds."""
+        self.settings = settings
+        self.receipt_url = receipt_url
+        self.timeout = timeout
+        self.concurrency = concurrency
+
+    async def send(self, messages: Sequence[Message]) -> list[Sent | ProviderError]:
+        """One result a message, in order. Override where the vendor takes many in one call."""
+        slots = asyncio.Semaphore(self.concurrency)
+
+        async def guarded(message: Message) -> Sent | ProviderError:
+            async with slots:
+                try:
+                    return await self.send_one(message)
+                except ProviderError as error:
+                    return error
+
+        return await asyncio.gather(*(guarded(message) for message in messages))
+
+    async def send_one(self, message: Message) -> Sent:
+        """Hand one message over, or raise `ProviderError`."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has neither send nor send_one"
+        )
+
+    @abstractmethod
+    async def check(self) -> None:
+        """'Test connection': prove the credentials without writing to anybody, or raise `ProviderError`."""
+
+    def verify(self, request: ReceiptRequest) -> None:
+        """Refuse, with `ReceiptRefused`, a receipt that the vendor did not sign."""
+        raise ReceiptRefused(f"{self.name} sends no receipts")
+
+    def parse(self, request: ReceiptRequest) -> list[ParsedReceipt]:
+        """The receipts in a verified request; words we do not know become `UNKNOWN`."""
+        raise ReceiptRefused(f"{self.name} sends no receipts")

@@ -1,0 +1,31 @@
+"""The one way news travels up.
+
+`deliveries_changed` is sent inside the transaction that changed the deliveries, with the whole chunk's
+changes: `sender=Delivery, tenant_id: UUID, changes: list[Change]`. A receiver recomputes from rows, so it may
+run twice.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.dispatch import Signal
+
+from delivery.providers.base import Content
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A delivery's new state. `content` is what was said, for channels that keep it (in_app)."""
+
+    delivery_id: UUID
+    notification_id: UUID
+    recipient_id: UUID | None
+    channel: str
+    status: str
+    reason: str
+    at: dt.datetime
+    content: Content | None = None
+
+
+deliveries_changed = Signal()

@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+from tenants.ids import new_id
+from tenants.models import Tenant, loose_key
+
+
+class Priority(models.IntegerChoices):
+    """The numbers are the broker's priority steps: the lowest is taken first."""
+
+    URGENT = 0
+    HIGH = 3
+    NORMAL = 6
+    LOW = 9
+
+
+class NotificationType(models.TextChoices):
+    INFO = "info"
+    SUCCESS = "success"
+    WARNING = "warning"
+    ERROR = "error"
+    SYSTEM = "system"
+
+
+class NotificationStatus(models.TextChoices):
+    ACCEPTED = "accepted"
+    SCHEDULED = "scheduled"
+    PROCESSING = "processing"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    SUPPRESSED = "suppressed"
+    EXPIRED = "expired"
+    CANCELED = "canceled"
+
+
+UNPLANNED = (NotificationStatus.ACCEPTED, NotificationStatus.SCHEDULED)
+OPEN = (*UNPLANNED, NotificationStatus.PROCESSING)
+
+
+class Notification(models.Model):
+    """One thing to tell one recipient."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = loose_key(Tenant)
+    recipient_external_id = models.CharField(max_length=255, blank=True)
+    recipient_type = models.CharField(max_length=64, default="user")
+    recipient_once = models.JSONField(
+        null=True, help_text="Addresses given with the request, used once."
+    )
+    template_code = models.CharField(max_length=100, blank=True)
+    template_version_id = models.UUIDField(null=True)
+    data = models.JSONField(default=dict)
+    content = models.JSONField(
+        null=True, help_text="Ready content, instead of a template."
+    )
+    channels = models.JSONField(help_text="Names and failover chains (nested lists).")
+    category = models.CharField(max_length=64)
+    type = models.CharField(max_length=7, choices=NotificationType.choices)
+    priority = models.PositiveSmallIntegerField(choices=Priority.choices)
+    action = models.JSONField(null=True)
+    send_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    reference = models.CharField(max_length=255, blank=True)
+    metadata = models.JSONField(default=dict)
+    overrides = models.JSONField(default=dict)
+    batch_id = models.UUIDField(null=True)
+    is_test = models.BooleanField(default=False)
+    status = models.CharField(max_length=10, choices=NotificationStatus.choices)
+    reason = models.CharField(max_length=64, blank=True)
+    trace = models.JSONField(
+        default=list, help_text="Every planning decision with its reason."
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["tenant", "id"], name="notification_tenant"),
+            models.Index(
+                fields=["tenant", "recipient_external_id", "id"],
+                name="notification_recipient",
+                condition=~models.Q(recipient_external_id=""),
+            ),
+            models.Index(
+                fields=["tenant", "reference"],
+                name="notification_reference",
+                condition=~models.Q(reference=""),
+            ),
+            models.Index(
+                fields=["batch_id", "status"],
+                name="notification_batch",
+                condition=models.Q(batch_id__isnull=False),
+            ),
+            models.Index(
+                fields=["tenant", "priority", "id"],
+                name="notification_unplanned",
+                condition=models.Q(status=NotificationStatus.ACCEPTED),
+            ),
+            models.Index(
+                fields=["send_at"],
+                name="notification_scheduled",
+                condition=models.Q(status=NotificationStatus.SCHEDULED),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Intake(models.Model):
+    """The ledger's left side: one line an accepted request, saying how many notifications it brought."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = loose_key(Tenant)
+    accepted = models.PositiveIntegerField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant"], name="intake_tenant")]
+
+    def __str__(self) -> str:
+        return f"{self.accepted} accepted"
+
+
+class Batch(models.Model):
+    """Notifications sent together. Its status is read off its notifications, never stored."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    token_hash = models.CharField(max_length=64)
+    total_expected = models.PositiveIntegerField(null=True)
+    canceled_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name_plural = "batches"
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class BatchChunk(models.Model):
+    """A numbered part of a batch and the answer it got: the same number is answered again, not sent again."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="chunks")
+    number = models.PositiveIntegerField()
+    body_hash = models.CharField(max_length=64)
+    answer = models.JSONField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["batch", "number"], name="batch_chunk_number"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.batch_id} · {self.number}"
+
+
+class IdempotencyKey(models.Model):
+    """A key a service sent with a request, and the first answer it got."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=255)
+    request_hash = models.CharField(
+        max_length=64, help_text="Of method, path and body."
+    )
+    status = models.PositiveSmallIntegerField(
+        null=True, help_text="Of the answer; empty while it is worked on."
+    )
+    body = models.JSONField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "key"], name="idempotency_key")
+        ]
+        indexes = [models.Index(fields=["created_at"], name="idempotency_age")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Feed(models.Model):
+    """A recipient's own list: where its numbering stands, and how many are unread."""
+
+    recipient_id = models.UUIDField(primary_key=True)
+    tenant = loose_key(Tenant)
+    seq = models.BigIntegerField(default=0)
+    unread = models.IntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.recipient_id)
+
+
+class FeedItem(models.Model):
+    """A notification as it stands in its recipient's feed. Its id is the notification's."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    tenant = loose_key(Tenant)
+    recipient_id = models.UUIDField()
+    seq = models.BigIntegerField(help_text="Without gaps within a recipient's feed.")
+    type = models.CharField(max_length=7, choices=NotificationType.choices)
+    category = models.CharField(max_length=64)
+    title = models.TextField(blank=True)
+    body = models.TextField(blank=True)
+    action = models.JSONField(null=True)
+    data = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now)
+    delivered_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(null=True)
+    read_at = models.DateTimeField(null=True)
+    archived_at = models.DateTimeField(null=True)
+    deleted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["recipient_id", "seq"], name="feed_item_seq"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.title

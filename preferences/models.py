@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from django.db import models
+
+from tenants.ids import new_id
+from tenants.models import Tenant
+
+
+class Recipient(models.Model):
+    """A person (or a service) of a tenant, under the tenant's own id and type."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    external_id = models.CharField(
+        "ID", max_length=255, help_text="The tenant's own id."
+    )
+    type = models.CharField(max_length=64, default="user")
+    email = models.EmailField(max_length=320, blank=True)
+    phone = models.CharField(
+        max_length=16, blank=True, help_text="E.164, e.g. +15005550006."
+    )
+    locale = models.CharField(max_length=35, blank=True)
+    timezone = models.CharField(max_length=64, blank=True)
+    slack = models.CharField(max_length=500, blank=True)
+    discord = models.CharField(max_length=500, blank=True)
+    webhook = models.URLField(max_length=2000, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "type", "external_id"], name="recipient_identity"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "external_id"], name="recipient_external_id")
+        ]
+
+    def __str__(self) -> str:
+        return self.external_id
+
+
+class Device(models.Model):
+    """An installation of an app or a browser that takes push messages."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    recipient = models.ForeignKey(
+        Recipient, on_delete=models.CASCADE, related_name="devices"
+    )
+    token = models.CharField(max_length=4096)
+    platform = models.CharField(
+        max_length=16, blank=True, help_text="android, ios, web …"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "token"], name="device_token")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.platform or 'device'} {self.token[:8]}…"
+
+
+class Preference(models.Model):
+    """One switch of one recipient: a channel altogether, or a channel within a category."""
+
+    class Level(models.TextChoices):
+        CHANNEL = "channel"
+        CATEGORY = "category"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    recipient = models.ForeignKey(
+        Recipient, on_delete=models.CASCADE, related_name="preferences"
+    )
+    level = models.CharField(max_length=8, choices=Level.choices)
+    key = models.CharField(
+        max_length=64, blank=True, help_text="The category's code; empty for a channel."
+    )
+    channel = models.CharField(max_length=16)
+    enabled = models.BooleanField()
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["recipient", "level", "key", "channel"],
+                name="preference_switch",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.key or 'all'} by {self.channel}: {'on' if self.enabled else 'off'}"
+        )
+
+
+class Category(models.Model):
+    """What kind of thing a notification is. Preferences speak of categories."""
+
+    class UnknownPolicy(models.TextChoices):
+        """What to do when a provider may or may not have taken the message."""
+
+        RESEND = "resend", "send again at once"
+        WAIT = "wait", "wait for a receipt"
+        STOP = "stop", "stop, and call it failed"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    code = models.SlugField(max_length=64)
+    name = models.CharField(max_length=200)
+    is_critical = models.BooleanField(
+        default=False, help_text="Goes out whatever the recipient prefers."
+    )
+    unknown_policy = models.CharField(
+        max_length=6, choices=UnknownPolicy.choices, default=UnknownPolicy.RESEND
+    )
+
+    class Meta:
+        verbose_name_plural = "categories"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "code"], name="category_code")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Suppression(models.Model):
+    """An address that must not be written to by a channel, whoever asks."""
+
+    class Reason(models.TextChoices):
+        BOUNCED = "bounced", "hard bounce"
+        COMPLAINED = "complained", "complaint"
+        UNSUBSCRIBED = "unsubscribed"
+        INVALID = "invalid", "the provider refused the address"
+        MANUAL = "manual"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    channel = models.CharField(max_length=16)
+    address = models.CharField(max_length=500)
+    reason = models.CharField(max_length=12, choices=Reason.choices)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "channel", "address"], name="suppression_address"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel}: {self.reason}"

@@ -1,0 +1,153 @@
+"""Who is asking: services by API key, people by recipient token."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jwt
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+from rest_framework import exceptions
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from tenants.models import ApiKey, Tenant, hash_key
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
+
+_TOUCH_EVERY = dt.timedelta(minutes=1)
+_TOKEN_AUDIENCE = "carillon:recipient"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Another service of the tenant, by its API key."""
+
+    tenant: Tenant
+    key: ApiKey
+    is_authenticated: bool = True
+
+    @property
+    def is_test(self) -> bool:
+        return self.key.mode == ApiKey.Mode.TEST
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientIdentity:
+    """A recipient, by a token that a service minted for them."""
+
+    tenant: Tenant
+    external_id: str
+    type: str
+    expires_at: dt.datetime
+    is_authenticated: bool = True
+
+
+def bearer(request: Request) -> str | None:
+    scheme, _, credential = (
+        get_authorization_header(request).decode("latin-1").partition(" ")
+    )
+    return (
+        credential.strip()
+        if scheme.lower() == "bearer" and credential.strip()
+        else None
+    )
+
+
+class BearerAuthentication(BaseAuthentication):
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+class ApiKeyAuthentication(BearerAuthentication):
+    """`Authorization: Bearer ck_live_…`"""
+
+    def authenticate(self, request: Request) -> tuple[Service, ApiKey] | None:
+        credential = bearer(request)
+        if credential is None:
+            return None
+        service = authenticate_key(credential)
+        return service, service.key
+
+
+def authenticate_key(secret: str) -> Service:
+    now = timezone.now()
+    key = (
+        ApiKey.objects.select_related("tenant")
+        .filter(key_hash=hash_key(secret), tenant__is_active=True)
+        .first()
+    )
+    if key is None or not key.is_valid(now):
+        raise exceptions.AuthenticationFailed
+    if key.last_used_at is None or key.last_used_at < now - _TOUCH_EVERY:
+        stale = Q(last_used_at=None) | Q(last_used_at__lt=now - _TOUCH_EVERY)
+        ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
+    return Service(key.tenant, key)
+
+
+class RecipientTokenAuthentication(BearerAuthentication):
+    """`Authorization: Bearer <JWT>` as minted by `mint_recipient_token`."""
+
+    def authenticate(self, request: Request) -> tuple[RecipientIdentity, None] | None:
+        token = bearer(request)
+        return None if token is None else (authenticate_recipient(token), None)
+
+
+def mint_recipient_token(
+    tenant: Tenant, external_id: str, type: str
+) -> tuple[str, dt.datetime]:
+    """A JWT (RFC 7519, HS256) that lets its bearer be this recipient until it expires."""
+    expires_at = timezone.now().replace(microsecond=0) + dt.timedelta(
+        seconds=settings.RECIPIENT_TOKEN_SECONDS
+    )
+    claims = {
+        "aud": _TOKEN_AUDIENCE,
+        "tid": str(tenant.pk),
+        "sub": external_id,
+        "typ": type,
+        "exp": expires_at,
+    }
+    return jwt.encode(claims, settings.SECRET_KEY, algorithm="HS256"), expires_at
+
+
+def authenticate_recipient(token: str) -> RecipientIdentity:
+    claims = _claims(token)
+    tenant = Tenant.objects.filter(pk=claims["tid"], is_active=True).first()
+    if tenant is None:
+        raise exceptions.AuthenticationFailed
+    expires_at = dt.datetime.fromtimestamp(claims["exp"], dt.UTC)
+    return RecipientIdentity(tenant, claims["sub"], claims["typ"], expires_at)
+
+
+def _claims(token: str) -> dict[str, Any]:
+    required = ["aud", "tid", "sub", "typ", "exp"]
+    try:
+        return jwt.decode(
+            token,
+            settings.SECRET_KEY,
+            algorithms=["HS256"],
+            audience=_TOKEN_AUDIENCE,
+            options={"require": required},
+        )
+    except jwt.InvalidTokenError:
+        raise exceptions.AuthenticationFailed from None
+
+
+class IsAuthenticated(BasePermission):
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return bool(request.user and request.user.is_authenticated)
+
+
+class HasScope(BasePermission):
+    """The key must hold the scope that the view names in `scopes[method]`."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if not isinstance(request.user, Service):
+            return False
+        wanted: str | None = getattr(view, "scopes", {}).get(request.method)
+        return wanted is None or wanted in request.user.key.scopes

@@ -1,0 +1,37 @@
+"""Which tenant this piece of work is for.
+
+Tenant tables are reached only inside `tenant_scope`: it opens a transaction and sets `app.tenant_id` in it,
+which is what row-level security policies will look at.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from uuid import UUID
+
+from django.db import connection, transaction
+
+_current: ContextVar[UUID | None] = ContextVar("tenant_id", default=None)
+
+
+@contextmanager
+def tenant_scope(tenant_id: UUID) -> Iterator[None]:
+    """One transaction for one tenant. Nested scopes of the same tenant join it; of another are refused."""
+    outer = _current.get()
+    if outer is not None and outer != tenant_id:
+        raise RuntimeError("a tenant scope cannot be opened inside another tenant's")
+    token = _current.set(tenant_id)
+    try:
+        with transaction.atomic():
+            if outer is None:
+                with connection.cursor() as cursor:
+                    cursor.execute(
+                        "SELECT set_config('app.tenant_id', %s, true)", [str(tenant_id)]
+                    )
+            yield
+    finally:
+        _current.reset(token)
+
+
+def current_tenant_id() -> UUID | None:
+    return _current.get()

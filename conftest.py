@@ -1,0 +1,66 @@
+"""What every suite shares: the options, an empty broker before each test, and `drain`."""
+
+from collections.abc import Callable
+
+import pytest
+import redis
+from celery import current_app
+from django.conf import settings
+from kombu.transport.virtual import Channel
+
+OPTIONAL = ("chaos", "browser")
+MANY = 10_000
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    for name in OPTIONAL:
+        parser.addoption(f"--{name}", action="store_true", help=f"run the tests marked {name} too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for name in OPTIONAL:
+        if not config.getoption(f"--{name}"):
+            skip = pytest.mark.skip(reason=f"needs --{name}")
+            for item in items:
+                if item.get_closest_marker(name):
+                    item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def broker_flush(request: pytest.FixtureRequest) -> None:
+    """Every test that may use the database starts with an empty broker, cache and rate limits."""
+    if request.node.get_closest_marker("django_db") or {"db", "transactional_db"} & set(request.fixturenames):
+        with redis.Redis.from_url(settings.REDIS_URL) as client:
+            client.flushdb()
+
+
+@pytest.fixture
+def drain() -> Callable[[], list[str]]:
+    """Run what waits in the broker, and what that rings for, in this process; answers the names of the tasks.
+
+    Takes the messages of the queues that a worker consumes, urgent ones first. Raises what a task raises.
+    """
+    return _drain
+
+
+def _drain() -> list[str]:
+    with current_app.connection_for_read() as connection:
+        channel = connection.default_channel
+        assert isinstance(channel, Channel)
+        names: list[str] = []
+        while (name := _run_next(channel)) is not None:
+            names.append(name)
+            assert len(names) < MANY, f"tasks keep ringing for each other: {names[-5:]}"
+        return names
+
+
+def _run_next(channel: Channel) -> str | None:
+    for queue in current_app.amqp.queues:
+        message = channel.basic_get(queue)
+        if message is not None:
+            message.ack()
+            name: str = message.headers["task"]
+            args, kwargs, _ = message.payload
+            current_app.tasks[name](*args, **kwargs)
+            return name
+    return None

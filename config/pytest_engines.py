@@ -43,7 +43,7 @@ def _start(stack: contextlib.ExitStack) -> None:
 
 
 def _start_own_valkey(stack: contextlib.ExitStack) -> None:
-    """One database each is enough to part xdist's workers, one Valkey is not: all would share its channels."""
+    """One database each is enough to part xdist's workers, one Valkey is not: it has common channels."""
     if os.environ.get(_OURS) == "valkey":
         valkey = Valkey(Path(stack.enter_context(TemporaryDirectory(prefix="carillon-"))))
         stack.callback(valkey.stop)

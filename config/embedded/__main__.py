@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import FrameType
 
 from config.embedded import StartError, throwaway_engines
-from config.embedded.owner import spawn
+from config.processes import spawn
 
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

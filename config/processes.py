@@ -35,6 +35,12 @@ def die_with_owner(signum: signal.Signals) -> Callable[[], None]:
     return arrange
 
 
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the thread that forked it ends."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+
+
 def spawn(
     command: Sequence[str], *, on_owner_death: signal.Signals, **options: Any
 ) -> subprocess.Popen[bytes]:

@@ -1,0 +1,15 @@
+from django.urls import path
+
+from notifications.api import users
+
+urlpatterns = [
+    path("notifications", users.NotificationsView.as_view()),
+    path("notifications/unread-count", users.UnreadCountView.as_view()),
+    path("notifications/mark-all-read", users.MarkAllReadView.as_view()),
+    path("notifications/stats", users.StatsView.as_view()),
+    path("notifications/pending", users.PendingView.as_view()),
+    path("notifications/<uuid:item_id>", users.NotificationView.as_view()),
+    path("notifications/<uuid:item_id>/read", users.ReadView.as_view()),
+    path("notifications/<uuid:item_id>/unread", users.UnreadView.as_view()),
+    path("notifications/<uuid:item_id>/archive", users.ArchiveView.as_view()),
+]

@@ -1,0 +1,295 @@
+"""The rows of a feed: numbers without gaps, counts that stay right, frames that say what happened."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Barrier
+from typing import TypeVar
+from uuid import UUID
+
+import pytest
+from django.db import connection
+from psycopg.errors import UniqueViolation
+
+from delivery.models import Delivery
+from notifications import feed
+from notifications.feed import NewItem
+from notifications.mailbox import (
+    Filter,
+    Mailbox,
+    items,
+    latest_unread,
+    mailbox,
+    missed,
+    position,
+    stats,
+    unread_count,
+)
+from notifications.models import Feed, FeedItem
+from notifications.realtime.frames import Address
+from notifications.tests.feeds import address_of, mailbox_of, new_item, tell
+from preferences.models import Recipient
+from preferences.tests.factories import create_recipient
+from tenants.context import tenant_scope
+from tenants.ids import new_id
+from tenants.tests.factories import create_tenant
+
+pytestmark = pytest.mark.django_db
+
+Result = TypeVar("Result")
+Change = Callable[[Mailbox, Sequence[UUID]], feed.Changed]
+
+
+@pytest.fixture
+def ann() -> Recipient:
+    return create_recipient(create_tenant(), external_id="ann")
+
+
+def at_once(jobs: list[Callable[[], Result]]) -> list[Result]:
+    """Each in a thread, and so a connection, of its own, released together."""
+    barrier = Barrier(len(jobs))
+
+    def run(job: Callable[[], Result]) -> Result:
+        barrier.wait(10)
+        try:
+            return job()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        return list(pool.map(run, jobs))
+
+
+def seqs(recipient: Recipient) -> list[int]:
+    return list(items(mailbox_of(recipient)).order_by("seq").values_list("seq", flat=True))
+
+
+def really_unread(recipient: Recipient) -> int:
+    return items(mailbox_of(recipient), Filter(read=False)).count()
+
+
+def test_it_works(ann: Recipient) -> None:
+    first, second = new_item(ann, title="One"), new_item(ann, title="Two", action=None)
+    frames = tell(ann, first, second)
+    assert [(f.to, f.type, f.seq, f.data["title"]) for f in frames] == [
+        (address_of(ann), "notification:new", 1, "One"),
+        (address_of(ann), "notification:new", 2, "Two"),
+    ]
+    assert frames[0].data == {
+        "id": first.id,
+        "seq": 1,
+        "type": "info",
+        "category": "transactional",
+        "title": "One",
+        "body": "It arrives tomorrow.",
+        "action": {"url": "https://shop.example/orders/17", "text": "View order"},
+        "data": {"order": "A-17"},
+        "status": "sent",
+        "created_at": first.created_at,
+        "seen_at": None,
+        "read_at": None,
+        "archived_at": None,
+    }
+    assert position(mailbox_of(ann)) == (2, 2)
+    assert FeedItem.objects.get(pk=second.id).action is None
+
+
+def test_it_goes_on_counting_where_it_stood(ann: Recipient) -> None:
+    bob = create_recipient(ann.tenant, external_id="bob")
+    tell(ann, new_item(ann), new_item(bob), new_item(ann))
+    frames = tell(bob, new_item(bob), new_item(ann))
+    assert [frame.seq for frame in frames] == [2, 3]
+    assert seqs(ann) == [1, 2, 3]
+    assert seqs(bob) == [1, 2]
+
+
+def test_it_stores_a_notification_once(ann: Recipient) -> None:
+    item, other = new_item(ann), new_item(ann)
+    tell(ann, item)
+    frames = tell(ann, item, other, other)
+    assert [frame.data["id"] for frame in frames] == [other.id]
+    assert tell(ann, item, other) == []
+    assert seqs(ann) == [1, 2]
+    assert position(mailbox_of(ann)) == (2, 2)
+
+
+def test_it_stores_for_a_recipient_that_is_gone(ann: Recipient) -> None:
+    item = new_item(ann, recipient_id=new_id())
+    assert tell(ann, item) == []
+    assert FeedItem.objects.filter(pk=item.id).exists()
+
+
+def test_it_raises_when_a_number_is_taken(ann: Recipient) -> None:
+    tell(ann)
+    Feed.objects.filter(recipient_id=ann.pk).update(seq=0)
+    with pytest.raises(UniqueViolation), tenant_scope(ann.tenant_id):
+        feed.store(ann.tenant_id, [new_item(ann)])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_numbers_without_gaps_whoever_stores(ann: Recipient) -> None:
+    bob = create_recipient(ann.tenant, external_id="bob")
+    chunks = [[new_item(person) for person in (ann, bob) * 5] for _ in range(4)]
+    at_once([partial(tell, ann, *order(chunk)) for chunk in chunks for order in (list, reversed)])
+    assert seqs(ann) == seqs(bob) == list(range(1, 21))
+    assert position(mailbox_of(ann)) == position(mailbox_of(bob)) == (20, 20)
+
+
+def unread_now(recipient: Recipient) -> int:
+    return unread_count(mailbox_of(recipient))
+
+
+def test_it_marks_read(ann: Recipient) -> None:
+    first, second = new_item(ann), new_item(ann)
+    tell(ann, first, second)
+    changed = feed.mark_read(mailbox_of(ann), [first.id])
+    assert (changed.ids, changed.unread, unread_now(ann)) == ([first.id], 1, 1)
+    [frame] = changed.frames
+    assert (frame.to, frame.type) == (address_of(ann), "notification:read")
+    assert frame.data == {"id": first.id, "unread_count": 1}
+    item = FeedItem.objects.get(pk=first.id)
+    assert item.read_at == item.seen_at == item.delivered_at is not None
+
+
+def test_it_changes_nothing_twice(ann: Recipient) -> None:
+    item = new_item(ann)
+    tell(ann, item, new_item(ann))
+    for change in (feed.mark_read, feed.archive, feed.mark_received, feed.delete):
+        assert change is feed.mark_received or change(mailbox_of(ann), [item.id]).ids == [item.id]
+        again = change(mailbox_of(ann), [item.id])
+        assert (again.ids, again.frames, again.unread) == ([], [], 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "unread"),
+    [
+        ([feed.mark_read], 1),
+        ([feed.mark_read, feed.mark_unread], 2),
+        ([feed.archive], 1),
+        ([feed.archive, feed.mark_read], 1),
+        ([feed.archive, feed.mark_read, feed.mark_unread], 1),
+        ([feed.mark_read, feed.archive], 1),
+        ([feed.delete], 1),
+        ([feed.mark_read, feed.delete], 1),
+        ([feed.archive, feed.delete], 1),
+        ([feed.delete, feed.mark_unread], 1),
+        ([feed.mark_received], 2),
+    ],
+)
+def test_it_keeps_the_count(ann: Recipient, changes: list[Change], unread: int) -> None:
+    item = new_item(ann)
+    tell(ann, item, new_item(ann))
+    for change in changes:
+        changed = change(mailbox_of(ann), [item.id])
+    assert changed.unread == unread_now(ann) == really_unread(ann) == unread
+
+
+def test_it_reads_all(ann: Recipient) -> None:
+    tell(ann, *(new_item(ann) for _ in range(3)))
+    changed = feed.read_all(mailbox_of(ann))
+    assert (len(changed.ids), changed.unread, unread_now(ann)) == (3, 0, 0)
+    [frame] = changed.frames
+    assert (frame.type, frame.data) == ("notification:read-all", {"up_to": 3, "unread_count": 0})
+    assert feed.read_all(mailbox_of(ann)).frames == []
+
+
+def test_it_leaves_others_alone(ann: Recipient) -> None:
+    bob, stranger = create_recipient(ann.tenant), create_recipient(create_tenant(), external_id="ann")
+    item = new_item(ann)
+    tell(ann, item)
+    for other in (bob, stranger):
+        tell(other)
+        assert feed.mark_read(mailbox_of(other), [item.id]).ids == []
+        feed.read_all(mailbox_of(other))
+    assert unread_now(ann) == really_unread(ann) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_keeps_the_count_under_fire(ann: Recipient) -> None:
+    told = [new_item(ann) for _ in range(30)]
+    tell(ann, *told)
+    ids = [item.id for item in told]
+
+    def act(change: Change, part: list[UUID]) -> None:
+        with tenant_scope(ann.tenant_id):
+            change(mailbox_of(ann), part)
+
+    changes = (feed.mark_read, feed.mark_unread, feed.archive, feed.mark_read)
+    jobs = [partial(act, change, part) for change in changes for part in (ids[:20], ids[:9:-1])]
+    at_once([*jobs, partial(tell, ann), partial(act, feed.delete, ids[5:15]), partial(tell, ann)])
+    assert unread_now(ann) == really_unread(ann)
+    assert position(mailbox_of(ann))[0] == 32
+
+
+def test_it_tells_the_delivery_what_a_client_received(ann: Recipient) -> None:
+    item, other = new_item(ann), new_item(ann)
+    deliveries = {told.id: sent_delivery(ann, told) for told in (item, other)}
+    tell(ann, item, other)
+    changed = feed.mark_received(mailbox_of(ann), [item.id])
+    assert changed.ids == [item.id]
+    assert status_of(deliveries[item.id]) == "delivered"
+    assert status_of(deliveries[other.id]) == "sent"
+    feed.mark_read(mailbox_of(ann), [other.id])
+    assert status_of(deliveries[other.id]) == "delivered"
+
+
+def sent_delivery(recipient: Recipient, item: NewItem) -> Delivery:
+    return Delivery.objects.create(
+        tenant_id=recipient.tenant_id,
+        notification_id=item.id,
+        recipient_id=recipient.pk,
+        category=item.category,
+        priority=6,
+        status="sent",
+        routes=[["in_app", str(recipient.pk)]],
+        channel="in_app",
+        address=str(recipient.pk),
+        locale="en",
+        payload={},
+        unknown_policy="resend",
+    )
+
+
+def status_of(delivery: Delivery) -> str:
+    delivery.refresh_from_db()
+    return delivery.status
+
+
+def test_it_says_what_was_missed(ann: Recipient) -> None:
+    told = [new_item(ann) for _ in range(5)]
+    tell(ann, *told)
+    feed.delete(mailbox_of(ann), [told[3].id])
+    assert [item.seq for item in missed(mailbox_of(ann), after=2, limit=10)] == [3, 5]
+    assert [item.seq for item in missed(mailbox_of(ann), after=0, limit=2)] == [1, 2]
+    feed.mark_read(mailbox_of(ann), [told[4].id])
+    assert [item.seq for item in latest_unread(mailbox_of(ann), limit=2)] == [2, 3]
+
+
+def test_it_counts_by_kind(ann: Recipient) -> None:
+    told = [new_item(ann, type="error"), new_item(ann, category="alert"), new_item(ann), new_item(ann)]
+    tell(ann, *told)
+    feed.mark_read(mailbox_of(ann), [told[0].id])
+    feed.archive(mailbox_of(ann), [told[1].id])
+    feed.delete(mailbox_of(ann), [told[2].id])
+    assert stats(mailbox_of(ann)) == {
+        "total": 3,
+        "unread": 1,
+        "read": 1,
+        "archived": 1,
+        "by_type": {"error": 1, "info": 2},
+        "by_category": {"alert": 1, "transactional": 2},
+    }
+
+
+def test_it_is_empty_for_whom_nobody_knows() -> None:
+    nobody = mailbox(Address(create_tenant().pk, "user", "nobody"))
+    assert (nobody.recipient_id, position(nobody), list(items(nobody))) == (None, (0, 0), [])
+    assert feed.read_all(nobody).frames == []
+    assert stats(nobody)["total"] == 0
+
+
+def test_no_two_addresses_look_alike() -> None:
+    tenant_id = new_id()
+    keys = {Address(tenant_id, *names).key() for names in (("a", "b:c"), ("a:b", "c"), ("a", "b\tc"))}
+    assert len(keys) == 3
+    assert not any(byte in key for key in keys for byte in b"\t\n")

@@ -1,4 +1,4 @@
-"""Lists by cursor: pages of UUIDv7 rows, newest first, without COUNT and without OFFSET.
+"""Lists by cursor: pages of rows with a growing key, newest first, without COUNT and without OFFSET.
 
 A page costs one index range of `limit + 1` rows however deep it lies, and rows that arrive while somebody
 leafs through neither repeat nor hide others.
@@ -11,7 +11,6 @@ import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
-from uuid import UUID
 
 from django.db.models import Model, QuerySet
 from drf_spectacular.utils import OpenApiParameter
@@ -44,13 +43,14 @@ class Page(Generic[Row]):
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The rows on one side of `id`: the older ones, or on the way back the newer ones."""
+    """The rows on one side of a key: the older ones, or on the way back the newer ones."""
 
-    id: UUID
+    key: int
     back: bool = False
 
     def __str__(self) -> str:
-        return base64.urlsafe_b64encode(bytes([self.back]) + self.id.bytes).rstrip(b"=").decode()
+        raw = bytes([self.back]) + self.key.to_bytes(16)
+        return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
     @classmethod
     def parse(cls, text: str) -> Cursor:
@@ -58,35 +58,38 @@ class Cursor:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         if len(raw) != 17 or raw[0] > 1:
             raise ValueError("not a cursor")
-        return cls(UUID(bytes=raw[1:]), bool(raw[0]))
+        return cls(int.from_bytes(raw[1:]), bool(raw[0]))
 
 
-def paginate(request: Request, queryset: QuerySet[Row]) -> Page[Row]:
+def paginate(request: Request, queryset: QuerySet[Row], key: str = "pk") -> Page[Row]:
     """The page that `?limit=` and `?cursor=` of the request ask for; a 400 problem when they make no sense.
 
-    `queryset` is filtered to what the caller may see and has a UUIDv7 primary key; its ordering is replaced.
+    `queryset` is filtered to what the caller may see. `key` is a column that is unique in it and grows, an
+    integer or a UUIDv7; the rows are ordered by it.
     """
     limit, cursor = _limit(request), _cursor(request)
     back = cursor is not None and cursor.back
     if cursor is not None:
-        queryset = queryset.filter(**{"pk__gt" if back else "pk__lt": cursor.id})
-    rows = list(queryset.order_by("pk" if back else "-pk")[: limit + 1])
+        queryset = queryset.filter(**{f"{key}__gt" if back else f"{key}__lt": cursor.key})
+    rows = list(queryset.order_by(key if back else f"-{key}")[: limit + 1])
     more, rows = len(rows) > limit, rows[:limit]
     if back:
         rows.reverse()
     older, newer = (True, more) if back else (more, cursor is not None)
     return Page(
         rows,
-        next=_link(request, Cursor(rows[-1].pk)) if rows and older else None,
-        previous=_link(request, Cursor(rows[0].pk, back=True)) if rows and newer else None,
+        next=_link(request, Cursor(int(getattr(rows[-1], key)))) if rows and older else None,
+        previous=_link(request, Cursor(int(getattr(rows[0], key)), back=True)) if rows and newer else None,
     )
 
 
 def page_schema(item: type[BaseModel]) -> type[BaseModel]:
     """The shape of a page of `item`, for the OpenAPI document."""
+    results: Any = list[item]  # type: ignore[valid-type]
+    link: Any = str | None
     return create_model(
-        f"{item.__name__}Page", next=(str | None, ...), previous=(str | None, ...), results=(list[item], ...)
-    )  # type: ignore[valid-type]
+        f"{item.__name__}Page", next=(link, ...), previous=(link, ...), results=(results, ...)
+    )
 
 
 def _limit(request: Request) -> int:

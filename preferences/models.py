@@ -5,36 +5,29 @@ from django.db import models
 from tenants.ids import new_id
 from tenants.models import Tenant
 
+ADDRESS_LENGTH = 2048  # what a PostgreSQL index entry holds, with the tenant beside it
+
 
 class Recipient(models.Model):
     """A person (or a service) of a tenant, under the tenant's own id and type."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
-    external_id = models.CharField(
-        "ID", max_length=255, help_text="The tenant's own id."
-    )
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
+    external_id = models.CharField("ID", max_length=255, help_text="The tenant's own id.")
     type = models.CharField(max_length=64, default="user")
     email = models.EmailField(max_length=320, blank=True)
-    phone = models.CharField(
-        max_length=16, blank=True, help_text="E.164, e.g. +15005550006."
-    )
+    phone = models.CharField(max_length=16, blank=True, help_text="E.164, e.g. +15005550006.")
     locale = models.CharField(max_length=35, blank=True)
     timezone = models.CharField(max_length=64, blank=True)
     slack = models.CharField(max_length=500, blank=True)
     discord = models.CharField(max_length=500, blank=True)
-    webhook = models.URLField(max_length=2000, blank=True)
+    webhook = models.URLField(max_length=ADDRESS_LENGTH, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["tenant", "type", "external_id"], name="recipient_identity"
-            ),
-        ]
-        indexes = [
-            models.Index(fields=["tenant", "external_id"], name="recipient_external_id")
+            models.UniqueConstraint(fields=["tenant", "type", "external_id"], name="recipient_identity"),
         ]
 
     def __str__(self) -> str:
@@ -45,20 +38,14 @@ class Device(models.Model):
     """An installation of an app or a browser that takes push messages."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
-    recipient = models.ForeignKey(
-        Recipient, on_delete=models.CASCADE, related_name="devices"
-    )
-    token = models.CharField(max_length=4096)
-    platform = models.CharField(
-        max_length=16, blank=True, help_text="android, ios, web …"
-    )
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
+    recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="devices")
+    token = models.CharField(max_length=ADDRESS_LENGTH)
+    platform = models.CharField(max_length=16, blank=True, help_text="android, ios, web …")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["tenant", "token"], name="device_token")
-        ]
+        constraints = [models.UniqueConstraint(fields=["tenant", "token"], name="device_token")]
 
     def __str__(self) -> str:
         return f"{self.platform or 'device'} {self.token[:8]}…"
@@ -72,14 +59,10 @@ class Preference(models.Model):
         CATEGORY = "category"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
-    recipient = models.ForeignKey(
-        Recipient, on_delete=models.CASCADE, related_name="preferences"
-    )
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
+    recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="preferences")
     level = models.CharField(max_length=8, choices=Level.choices)
-    key = models.CharField(
-        max_length=64, blank=True, help_text="The category's code; empty for a channel."
-    )
+    key = models.CharField(max_length=64, blank=True, help_text="The category's code; empty for a channel.")
     channel = models.CharField(max_length=16)
     enabled = models.BooleanField()
     updated_at = models.DateTimeField(auto_now=True)
@@ -87,15 +70,13 @@ class Preference(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["recipient", "level", "key", "channel"],
+                fields=["tenant", "recipient", "level", "key", "channel"],
                 name="preference_switch",
             ),
         ]
 
     def __str__(self) -> str:
-        return (
-            f"{self.key or 'all'} by {self.channel}: {'on' if self.enabled else 'off'}"
-        )
+        return f"{self.key or 'all'} by {self.channel}: {'on' if self.enabled else 'off'}"
 
 
 class Category(models.Model):
@@ -109,21 +90,17 @@ class Category(models.Model):
         STOP = "stop", "stop, and call it failed"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
     code = models.SlugField(max_length=64)
     name = models.CharField(max_length=200)
-    is_critical = models.BooleanField(
-        default=False, help_text="Goes out whatever the recipient prefers."
-    )
+    is_critical = models.BooleanField(default=False, help_text="Goes out whatever the recipient prefers.")
     unknown_policy = models.CharField(
         max_length=6, choices=UnknownPolicy.choices, default=UnknownPolicy.RESEND
     )
 
     class Meta:
         verbose_name_plural = "categories"
-        constraints = [
-            models.UniqueConstraint(fields=["tenant", "code"], name="category_code")
-        ]
+        constraints = [models.UniqueConstraint(fields=["tenant", "code"], name="category_code")]
 
     def __str__(self) -> str:
         return self.name
@@ -140,17 +117,15 @@ class Suppression(models.Model):
         MANUAL = "manual"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
     channel = models.CharField(max_length=16)
-    address = models.CharField(max_length=500)
+    address = models.CharField(max_length=ADDRESS_LENGTH, help_text="As `addresses.comparable` spells it.")
     reason = models.CharField(max_length=12, choices=Reason.choices)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["tenant", "channel", "address"], name="suppression_address"
-            ),
+            models.UniqueConstraint(fields=["tenant", "channel", "address"], name="suppression_address"),
         ]
 
     def __str__(self) -> str:

@@ -1,3 +1,10 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from preferences.api import DevicesView, RecipientView, TokenView
+
+# An id may hold slashes, so what follows it is looked for first.
+urlpatterns = [
+    path("recipients/<path:id>/devices", DevicesView.as_view(), name="recipient-devices"),
+    path("recipients/<path:id>/token", TokenView.as_view(), name="recipient-token"),
+    path("recipients/<path:id>", RecipientView.as_view(), name="recipient"),
+]

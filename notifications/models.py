@@ -227,6 +227,13 @@ class FeedItem(models.Model):
                 fields=["recipient_id", "seq"], name="feed_item_seq"
             )
         ]
+        indexes = [
+            models.Index(
+                fields=["recipient_id", "seq"],
+                name="feed_item_unread",
+                condition=models.Q(read_at=None, deleted_at=None),
+            )
+        ]
 
     def __str__(self) -> str:
         return self.title

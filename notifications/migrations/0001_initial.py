@@ -152,6 +152,13 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("deleted_at", None), ("read_at", None)),
+                        fields=["recipient_id", "seq"],
+                        name="feed_item_unread",
+                    )
+                ],
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("recipient_id", "seq"), name="feed_item_seq"

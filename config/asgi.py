@@ -1,10 +1,26 @@
-"""What the web process serves: HTTP by Django, the live feed by Channels."""
+"""What the web process serves: HTTP by Django, the live feed by Channels.
+
+A socket shows a token and no cookie counts on it, so a page of any origin may open one, as the pages of our
+tenants do.
+"""
 
 import os
 
-from channels.routing import ProtocolTypeRouter
-from django.core.asgi import get_asgi_application
+import django
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.conf import settings
+from django.urls import path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-application = ProtocolTypeRouter({"http": get_asgi_application()})
+django.setup(set_prefix=False)  # first: what follows imports models
+
+from config.handler import PooledHandler  # noqa: E402
+from notifications.realtime.consumers import FeedConsumer  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "http": PooledHandler(settings.WEB_THREADS),
+        "websocket": URLRouter([path("ws/notifications/", FeedConsumer.as_asgi())]),  # type: ignore[arg-type, list-item]
+    }
+)

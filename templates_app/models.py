@@ -1,9 +1,21 @@
 from __future__ import annotations
 
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
 from django.db import models
 
+from templates_app.engine import PARTS
 from tenants.ids import new_id
 from tenants.models import Tenant
+
+
+class PublishedVersionError(ValidationError):
+    """A published version, or a content of one, was about to be changed or deleted."""
+
+    def __init__(self) -> None:
+        super().__init__("A published version cannot be changed: make a new one.", code="published")
 
 
 class Template(models.Model):
@@ -28,12 +40,22 @@ class Template(models.Model):
         editable=False,
         related_name="+",
     )
+    archived_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="No longer offered. What was accepted before is still sent, and the code is free again.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ("code",)
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "code"], name="template_code")
+            models.UniqueConstraint(
+                fields=["tenant", "code"],
+                condition=models.Q(archived_at=None),
+                name="template_code",
+            )
         ]
 
     def __str__(self) -> str:
@@ -41,41 +63,39 @@ class Template(models.Model):
 
 
 class TemplateVersion(models.Model):
-    """One wording of a template. A draft may change; once published it never does."""
+    """One wording of a template. A draft may change; once published it never does (see the trigger)."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
-    template = models.ForeignKey(
-        Template, on_delete=models.CASCADE, related_name="versions"
-    )
+    template = models.ForeignKey(Template, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
-    variables = models.JSONField(
-        default=list, editable=False, help_text="Names that the data must hold."
-    )
+    variables = models.JSONField(default=list, editable=False, help_text="Names that the data must hold.")
     sample_data = models.JSONField(default=dict, blank=True)
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ("-number",)
-        constraints = [
-            models.UniqueConstraint(
-                fields=["template", "number"], name="template_version_number"
-            )
-        ]
+        constraints = [models.UniqueConstraint(fields=["template", "number"], name="template_version_number")]
 
     def __str__(self) -> str:
         return f"{self.template.code} v{self.number}"
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        refuse_if_published(self.pk)
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        refuse_if_published(self.pk)
+        return super().delete(*args, **kwargs)
+
 
 class TemplateContent(models.Model):
-    """The words of a version for one channel in one locale. Each field is a MiniJinja source."""
+    """The words of a version for one channel in one locale. Each part is a MiniJinja source."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
-    version = models.ForeignKey(
-        TemplateVersion, on_delete=models.CASCADE, related_name="contents"
-    )
+    version = models.ForeignKey(TemplateVersion, on_delete=models.CASCADE, related_name="contents")
     channel = models.CharField(max_length=16)
     locale = models.CharField(max_length=35, help_text="BCP 47, e.g. en or pt-BR.")
     subject = models.TextField(blank=True)
@@ -86,10 +106,25 @@ class TemplateContent(models.Model):
     class Meta:
         ordering = ("channel", "locale")
         constraints = [
-            models.UniqueConstraint(
-                fields=["version", "channel", "locale"], name="template_content_part"
-            ),
+            models.UniqueConstraint(fields=["version", "channel", "locale"], name="template_content_part"),
         ]
 
     def __str__(self) -> str:
         return f"{self.channel} · {self.locale}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        refuse_if_published(self.version_id)
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        refuse_if_published(self.version_id)
+        return super().delete(*args, **kwargs)
+
+    def sources(self) -> dict[str, str]:
+        """The parts that are there, by name."""
+        return {part: source for part in PARTS if (source := getattr(self, part))}
+
+
+def refuse_if_published(version_id: UUID) -> None:
+    if TemplateVersion.objects.filter(pk=version_id, published_at__isnull=False).exists():
+        raise PublishedVersionError

@@ -1,0 +1,188 @@
+"""What the template endpoints take and give."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
+
+from templates_app.channels import PARTS, missing_parts
+from templates_app.inspection import Draft
+from templates_app.models import Template, TemplateContent, TemplateVersion
+from tenants.parsing import RequestModel
+
+_SLUG = r"^[-a-zA-Z0-9_]+$"
+
+# Written out for the OpenAPI document; `test_bodies` holds it against `PARTS`.
+Channel = Literal["in_app", "email", "sms", "whatsapp", "push", "slack", "discord", "webhook"]
+Code = Annotated[str, StringConstraints(pattern=_SLUG, max_length=100)]
+Category = Annotated[str, StringConstraints(pattern=_SLUG, max_length=64)]
+Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length=35)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Source = Annotated[str, StringConstraints(max_length=200_000)]
+Data = Annotated[dict[str, Any], Field(max_length=200)]
+
+
+def _unique(channels: list[Channel]) -> list[Channel]:
+    if len(set(channels)) != len(channels):
+        raise ValueError("A channel is named twice.")
+    return channels
+
+
+Channels = Annotated[list[Channel], AfterValidator(_unique)]
+
+
+class NewTemplate(RequestModel):
+    code: Code
+    name: Name
+    description: str = Field("", max_length=2_000)
+    category: Category = "transactional"
+    channels: Channels = []
+
+
+class TemplateChange(RequestModel):
+    """What is left out stays as it is. The code never changes: services call the template by it."""
+
+    name: Name | None = None
+    description: str | None = Field(None, max_length=2_000)
+    category: Category | None = None
+    channels: Channels | None = None
+
+    @model_validator(mode="after")
+    def _no_nulls(self) -> Self:
+        if nulls := [name for name in self.model_fields_set if getattr(self, name) is None]:
+            raise ValueError(f"{', '.join(sorted(nulls))}: null is not a value.")
+        return self
+
+
+class ContentBody(RequestModel):
+    """The words for one channel in one locale; each part is a MiniJinja source."""
+
+    channel: Channel
+    locale: Locale
+    subject: Source = ""
+    title: Source = ""
+    body: Source = ""
+    html: Source = ""
+
+    @model_validator(mode="after")
+    def _fits_channel(self) -> Self:
+        given = self.sources().keys()
+        if strange := given - set(PARTS[self.channel]):
+            raise ValueError(f"A message by {self.channel} has no {', '.join(sorted(strange))}.")
+        if missing := missing_parts(self.channel, set(given)):
+            raise ValueError(f"A message by {self.channel} needs {' and '.join(missing)}.")
+        return self
+
+    def sources(self) -> dict[str, str]:
+        parts = {"subject": self.subject, "title": self.title, "body": self.body, "html": self.html}
+        return {part: source for part, source in parts.items() if source}
+
+    def draft(self) -> Draft:
+        return Draft(self.channel, self.locale, self.sources())
+
+
+class NewVersion(RequestModel):
+    contents: list[ContentBody] = Field(min_length=1, max_length=200)
+    sample_data: Data = {}
+
+    @model_validator(mode="after")
+    def _no_doubles(self) -> Self:
+        places = [(content.channel, content.locale.lower()) for content in self.contents]
+        if doubles := {place for place in places if places.count(place) > 1}:
+            raise ValueError(f"There are two contents for {' in '.join(min(doubles))}.")
+        return self
+
+
+class PreviewRequest(RequestModel):
+    """Without `data` the version's sample data are used; without `channel` every channel is shown."""
+
+    data: Data | None = None
+    locale: Locale | None = None
+    channel: Channel | None = None
+
+
+class ContentView(BaseModel):
+    channel: str
+    locale: str
+    subject: str
+    title: str
+    body: str
+    html: str
+
+    @classmethod
+    def of(cls, row: TemplateContent) -> Self:
+        return cls(**{name: getattr(row, name) for name in cls.model_fields})
+
+
+class TemplateView(BaseModel):
+    """`published` is the number of the version that is sent, null before the first."""
+
+    id: UUID
+    code: str
+    name: str
+    description: str
+    category: str
+    channels: list[str]
+    published: int | None
+    created_at: dt.datetime
+
+    @classmethod
+    def of(cls, row: Template) -> Self:
+        plain = {name: getattr(row, name) for name in cls.model_fields if name != "published"}
+        return cls(**plain, published=row.published.number if row.published else None)
+
+
+class VersionSummary(BaseModel):
+    """`variables` are the names that the data of a notification must hold."""
+
+    id: UUID
+    number: int
+    status: Literal["draft", "published"]
+    variables: list[str]
+    sample_data: dict[str, Any]
+    created_at: dt.datetime
+    published_at: dt.datetime | None
+
+    @classmethod
+    def of(cls, row: TemplateVersion) -> Self:
+        return cls(
+            id=row.pk,
+            number=row.number,
+            status="published" if row.published_at else "draft",
+            variables=row.variables,
+            sample_data=row.sample_data,
+            created_at=row.created_at,
+            published_at=row.published_at,
+        )
+
+
+class VersionView(VersionSummary):
+    contents: list[ContentView]
+
+    @classmethod
+    def of(cls, row: TemplateVersion) -> Self:
+        contents = [ContentView.of(content) for content in row.contents.all()]
+        return cls(**VersionSummary.of(row).model_dump(), contents=contents)
+
+
+class PreviewError(BaseModel):
+    code: str
+    detail: str
+
+
+class Preview(BaseModel):
+    """The words for one channel, or why there are none."""
+
+    channel: str
+    subject: str = ""
+    title: str = ""
+    body: str = ""
+    html: str = ""
+    error: PreviewError | None = None
+
+
+class PreviewAnswer(BaseModel):
+    results: list[Preview]

@@ -1,0 +1,116 @@
+"""What a tenant's services can send: the published templates, looked up for every send request."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db.models import F, Q
+
+from templates_app.models import TemplateVersion
+
+Wanted = tuple[str, int | None]
+
+_REMEMBERED_SECONDS = 1.0
+_REMEMBERED_AT_MOST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedTemplate:
+    """`channels` is for requests that name none; `content_channels` are those the version has words for."""
+
+    code: str
+    version_id: UUID
+    number: int
+    category: str
+    channels: tuple[str, ...]
+    variables: tuple[str, ...]
+    content_channels: frozenset[str]
+
+
+_remembered: dict[tuple[UUID, Wanted], tuple[float, PublishedTemplate]] = {}
+
+
+def published(tenant_id: UUID, wanted: Iterable[Wanted]) -> dict[Wanted, PublishedTemplate]:
+    """Those of the wanted `(code, number)` that can be sent; None for the number is the current version.
+
+    At most one query. A published version never changes and which one is current is remembered for a second,
+    so another process may go on with the version before for that long.
+    """
+    now = time.monotonic()
+    wanted = set(wanted)
+    found = {one: template for one in wanted if (template := _recall(tenant_id, one, now))}
+    if missing := wanted - found.keys():
+        fresh = _look_up(tenant_id, missing)
+        _remember(tenant_id, fresh, now)
+        found |= fresh
+    return found
+
+
+def missing_variables(template: PublishedTemplate, data: Mapping[str, Any]) -> list[str]:
+    """The names that the template needs and the data do not hold; of `order.id` that is `order`."""
+    return [name for name in template.variables if name not in data]
+
+
+def forget() -> None:
+    """After a publication in this process."""
+    _remembered.clear()
+
+
+def _recall(tenant_id: UUID, one: Wanted, now: float) -> PublishedTemplate | None:
+    until, template = _remembered.get((tenant_id, one), (0.0, None))
+    return template if now < until else None
+
+
+def _remember(tenant_id: UUID, templates: Mapping[Wanted, PublishedTemplate], now: float) -> None:
+    if len(_remembered) + len(templates) > _REMEMBERED_AT_MOST:
+        _remembered.clear()
+    for one, template in templates.items():
+        _remembered[tenant_id, one] = (now + _REMEMBERED_SECONDS, template)
+
+
+def _look_up(tenant_id: UUID, wanted: set[Wanted]) -> dict[Wanted, PublishedTemplate]:
+    current = {code for code, number in wanted if number is None}
+    asked = Q(template__code__in=current, template__published=F("pk"))
+    for code, number in wanted:
+        if number is not None:
+            asked |= Q(template__code=code, number=number)
+    rows = TemplateVersion.objects.filter(
+        asked, template__tenant=tenant_id, template__archived_at=None, published_at__isnull=False
+    )
+    found: dict[Wanted, PublishedTemplate] = {}
+    for row in rows.order_by().values(
+        *_COLUMNS, content_channels=ArrayAgg("contents__channel", distinct=True)
+    ):
+        template = _template(row)
+        if row["template__published"] == template.version_id:
+            found[template.code, None] = template
+        found[template.code, template.number] = template
+    return {one: found[one] for one in wanted if one in found}
+
+
+_COLUMNS = (
+    "pk",
+    "number",
+    "variables",
+    "template__code",
+    "template__category",
+    "template__channels",
+    "template__published",
+)
+
+
+def _template(row: Mapping[str, Any]) -> PublishedTemplate:
+    return PublishedTemplate(
+        code=row["template__code"],
+        version_id=row["pk"],
+        number=row["number"],
+        category=row["template__category"],
+        channels=tuple(row["template__channels"]),
+        variables=tuple(row["variables"]),
+        content_channels=frozenset(row["content_channels"]),
+    )

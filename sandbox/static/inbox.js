@@ -129,6 +129,7 @@ function say(live, words) {
 
 async function clearAll() {
   await api("/api/messages", { method: "DELETE" });
+  state.channel = "";
   if (state.open) close();
 }
 
@@ -140,6 +141,7 @@ function move(step) {
   document.querySelector('.item[aria-current="true"]')?.scrollIntoView({ block: "nearest" });
 }
 
+/** Searches when the typing pauses. */
 let typing;
 byId("search").addEventListener("input", ({ target }) => {
   clearTimeout(typing);

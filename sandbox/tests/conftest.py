@@ -14,12 +14,13 @@ DEADLINE_S = 10.0
 class Application(Protocol):
     """The application's side of callbacks: an endpoint that writes down what it gets.
 
-    `answers` are the statuses of the next answers, 204 after them. `received` are (form, signature).
+    `answers` are the statuses of the next answers, 204 after them.
+    `received` are (form, signature, URL as it was asked for).
     """
 
     url: str
     answers: list[int]
-    received: list[tuple[dict[str, str], str]]
+    received: list[tuple[dict[str, str], str, str]]
     news: threading.Condition
 
     def wait_for(self, count: int) -> list[str]:
@@ -45,13 +46,13 @@ class _Endpoint(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}/webhooks/twilio/1?tenant=demo%20one&x=%7e"
         self.answers: list[int] = []
-        self.received: list[tuple[dict[str, str], str]] = []
+        self.received: list[tuple[dict[str, str], str, str]] = []
         self.news = threading.Condition()
 
     def wait_for(self, count: int) -> list[str]:
         with self.news:
             arrived = self.news.wait_for(lambda: len(self.received) >= count, DEADLINE_S)
-        statuses = [form["MessageStatus"] for form, _ in self.received]
+        statuses = [form["MessageStatus"] for form, _, _ in self.received]
         assert arrived, f"{count} callbacks expected, got {statuses}"
         return statuses
 
@@ -63,7 +64,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         with self.server.news:
-            self.server.received.append((dict(parse_qsl(body)), self.headers["X-Twilio-Signature"]))
+            url = f"http://{self.headers['Host']}{self.path}"
+            self.server.received.append((dict(parse_qsl(body)), self.headers["X-Twilio-Signature"], url))
             status = self.server.answers.pop(0) if self.server.answers else 204
             self.server.news.notify_all()
         self.send_response(status)

@@ -68,6 +68,15 @@ def test_it_says_which_port_is_taken(option: str, other: str) -> None:
     assert f"choose another with {option}" in error
 
 
+def test_it_needs_nothing_of_ours() -> None:
+    ours = "django", "config", "delivery", "notifications", "tenants"
+    script = f"import sys, sandbox.__main__, sandbox.testing; sys.exit(str(sys.modules.keys() & {set(ours)}))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stderr.strip() == "set()"
+
+
 def test_it_finds_its_vendors() -> None:
     assert {"smtp", "twilio"} <= {vendor.name for vendor in discover()}
 

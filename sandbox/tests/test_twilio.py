@@ -171,10 +171,10 @@ def test_it_accepts_and_never_answers_but_sends_receipts(
 def test_it_signs_its_callbacks(sandbox: RunningSandbox, client: Client, application: Application) -> None:
     sid = client.messages.create(to=ANN, from_=SENDER, body="hi", status_callback=application.url).sid
     assert application.wait_for(2) == ["sent", "delivered"]
-    for form, signature in application.received:
-        assert RequestValidator(TOKEN).validate(application.url, form, signature)
-        assert not RequestValidator("another").validate(application.url, form, signature)
-    delivered, _ = application.received[1]
+    for form, signature, url in application.received:
+        assert RequestValidator(TOKEN).validate(url, form, signature)
+        assert not RequestValidator("another").validate(url, form, signature)
+    delivered, _, _ = application.received[1]
     assert delivered.items() >= {
         "MessageSid": sid, "SmsSid": sid, "SmsStatus": "delivered", "AccountSid": ACCOUNT,
         "From": SENDER, "To": ANN, "ApiVersion": "2010-04-01",
@@ -219,16 +219,30 @@ def test_it_sends_no_receipts_when_told(
     silent = client.messages.create(to=ANN, from_=SENDER, body="hi", status_callback=application.url).sid
     client.messages.create(to=ANN, from_=SENDER, body="hi", status_callback=application.url)
     application.wait_for(2)
-    assert silent not in {form["MessageSid"] for form, _ in application.received}
+    assert silent not in {form["MessageSid"] for form, _, _ in application.received}
 
 
 def test_it_tries_a_callback_again_after_a_5xx(
     sandbox: RunningSandbox, client: Client, application: Application
 ) -> None:
     sandbox.fault("twilio", receipt_delay_ms=0)
-    application.answers = [500, 503, 400]
+    application.answers = [500, 503]
     client.messages.create(to=ANN, from_=SENDER, body="hi", status_callback=application.url)
     assert sorted(application.wait_for(4)) == ["delivered"] * 2 + ["sent"] * 2
+
+
+def test_it_takes_a_4xx_for_an_answer(
+    sandbox: RunningSandbox, client: Client, application: Application
+) -> None:
+    """Had it tried the first message's again, those would have come before the second's."""
+    sandbox.fault("twilio", receipt_delay_ms=0)
+    application.answers = [400, 404]
+    refused = client.messages.create(to=ANN, from_=SENDER, body="hi", status_callback=application.url).sid
+    application.wait_for(2)
+    application.answers = [500, 500]
+    client.messages.create(to=ANN, from_=SENDER, body="hi", status_callback=application.url)
+    application.wait_for(6)
+    assert sum(form["MessageSid"] == refused for form, _, _ in application.received) == 2
 
 
 def test_it_tries_a_callback_again_when_nobody_listens(

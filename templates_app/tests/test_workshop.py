@@ -32,7 +32,7 @@ HOSTILE = {
     "doubling without a loop": '{% set x = "aaaaaaaa" %}' + "{% set x = x ~ x %}" * 30 + "{{ x|length }}",
     "a list of many": '{{ ["a"] * 100000000 }}',
     "a wide format": '{{ "%999999999d"|format(3) }}',
-    "replacement upon replacement": '{{ ("a" * 9999)|replace("a", "b" * 9999)|replace("b", "c" * 9999)|length }}',
+    "replacement upon replacement": '{{ ("a" * 9999)|replace("a", "b" * 9999)|replace("b", "c" * 99) }}',
     "few instructions, much work": (
         '{% set x = "a" * 9000000 %}{% for i in range(9999) %}{% set y = x|upper %}{% endfor %}'
     ),
@@ -80,9 +80,8 @@ def test_it_keeps_the_child_under_its_ceiling(workshop: Workshop) -> None:
     def watch() -> None:
         nonlocal highest
         while not done.is_set():
-            for child in psutil.Process().children():
-                with contextlib.suppress(psutil.Error):
-                    highest = max(highest, child.memory_info().vms)
+            with contextlib.suppress(psutil.Error):
+                highest = max([highest, *(child.memory_info().vms for child in _engines())])
 
     watcher = threading.Thread(target=watch)
     watcher.start()

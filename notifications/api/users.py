@@ -19,7 +19,7 @@ from notifications import feed
 from notifications.mailbox import Filter, Mailbox, items, mailbox, show, stats, unread_count
 from notifications.models import NotificationType
 from notifications.realtime.frames import Address
-from notifications.realtime.hub import publish_on_commit
+from notifications.realtime.push import publish_on_commit
 from preferences.channels import CHANNELS
 from tenants.authentication import RecipientIdentity, RecipientTokenAuthentication
 from tenants.context import tenant_scope

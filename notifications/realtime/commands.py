@@ -13,7 +13,7 @@ from notifications import feed
 from notifications.mailbox import Mailbox, latest_unread, mailbox, missed, position, show, unread_count
 from notifications.models import FeedItem
 from notifications.realtime.frames import Address, encode
-from notifications.realtime.hub import publish_on_commit
+from notifications.realtime.push import publish_on_commit
 from tenants.context import tenant_scope
 from tenants.parsing import RequestModel
 

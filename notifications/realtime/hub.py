@@ -1,61 +1,28 @@
-"""From a committed row to the sockets: anybody publishes, one subscriber a web process delivers."""
+"""The sockets of this web process, and the one subscriber that writes to them."""
 
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Sequence
-from functools import cache, partial
+from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
-import redis.asyncio
 from django.conf import settings
-from django.db import transaction
-from redis.asyncio.retry import Retry as AsyncRetry
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
-from notifications.realtime.frames import Frame, encode, pack, unpack
+from notifications.realtime.frames import encode, unpack
+from notifications.realtime.push import CHANNEL
 
 logger = logging.getLogger(__name__)
 
-CHANNEL = "carillon:feed"
 OUTBOX_FRAMES = 1000
 _QUIET_SECONDS = 15
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 5.0
 _INTERRUPTED = encode(
     "error", {"code": "feed_interrupted", "detail": "Frames may have been missed: resume."}
 ).decode()
-
-
-def publish(frames: Sequence[Frame]) -> None:
-    """Push a chunk in one message. With Valkey away it logs and goes on: the rows are the truth."""
-    if not frames:
-        return
-    try:
-        _client(settings.REDIS_URL).publish(CHANNEL, pack(frames))
-    except (RedisError, OSError) as error:
-        logger.warning("live feed: nothing was pushed", extra={"frames": len(frames), "error": repr(error)})
-
-
-def publish_on_commit(frames: Sequence[Frame]) -> None:
-    """`publish`, once the transaction that wrote the rows has been committed."""
-    if frames:
-        transaction.on_commit(partial(publish, frames))
-
-
-@cache
-def _client(url: str) -> redis.Redis:
-    """One small pool a process. A stale connection is replaced at once; nobody waits for a dead server."""
-    pool = redis.BlockingConnectionPool.from_url(
-        url,
-        max_connections=8,
-        timeout=1,
-        socket_timeout=1,
-        socket_connect_timeout=1,
-        retry=Retry(NoBackoff(), 1),
-    )
-    return redis.Redis(connection_pool=pool)
 
 
 class Outbox:
@@ -147,11 +114,11 @@ class Hub:
 
     async def _listen(self) -> NoReturn:
         """Serve one subscription until it breaks, which raises. A quiet one is pinged: its death shows."""
-        client = redis.asyncio.Redis.from_url(
+        client = Redis.from_url(
             settings.REDIS_URL,
             health_check_interval=_QUIET_SECONDS,
             socket_connect_timeout=5,
-            retry=AsyncRetry(NoBackoff(), 0),
+            retry=Retry(NoBackoff(), 0),
         )
         async with client, client.pubsub() as pubsub:
             await pubsub.subscribe(CHANNEL)

@@ -8,7 +8,7 @@ from notifications import feed
 from notifications.feed import NewItem
 from notifications.mailbox import Mailbox, mailbox
 from notifications.realtime.frames import Address, Frame
-from notifications.realtime.hub import publish_on_commit
+from notifications.realtime.push import publish_on_commit
 from preferences.models import Recipient
 from tenants.context import tenant_scope
 from tenants.ids import new_id

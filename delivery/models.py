@@ -25,9 +25,7 @@ class ProviderAccount(models.Model):
     settings = models.JSONField(default=dict, blank=True)
     secrets = models.BinaryField(default=b"", editable=False)
     secrets_key_id = models.CharField(max_length=32, blank=True, editable=False)
-    priority = models.PositiveSmallIntegerField(
-        default=10, help_text="The lowest number is used first."
-    )
+    priority = models.PositiveSmallIntegerField(default=10, help_text="The lowest number is used first.")
     weight = models.PositiveSmallIntegerField(
         default=100, help_text="Share among accounts of the same priority."
     )
@@ -35,9 +33,7 @@ class ProviderAccount(models.Model):
         null=True, blank=True, help_text="Messages, over all workers."
     )
     is_enabled = models.BooleanField(default=True)
-    is_sandbox = models.BooleanField(
-        default=False, help_text="Takes what test keys send, and nothing else."
-    )
+    is_sandbox = models.BooleanField(default=False, help_text="Takes what test keys send, and nothing else.")
     health = models.FloatField(default=1.0, editable=False)
     health_at = models.DateTimeField(default=timezone.now, editable=False)
     health_reason = models.CharField(max_length=200, blank=True, editable=False)
@@ -46,9 +42,7 @@ class ProviderAccount(models.Model):
     class Meta:
         ordering = ("channel", "priority", "name")
         constraints = [
-            models.UniqueConstraint(
-                fields=["tenant", "name"], name="account_name", nulls_distinct=False
-            ),
+            models.UniqueConstraint(fields=["tenant", "name"], name="account_name", nulls_distinct=False),
         ]
 
     def __str__(self) -> str:
@@ -83,41 +77,28 @@ class Delivery(models.Model):
     recipient_id = models.UUIDField(null=True)
     category = models.CharField(max_length=64)
     priority = models.PositiveSmallIntegerField()
-    status = models.CharField(
-        max_length=10, choices=DeliveryStatus.choices, default=DeliveryStatus.QUEUED
-    )
+    status = models.CharField(max_length=10, choices=DeliveryStatus.choices, default=DeliveryStatus.QUEUED)
     reason = models.CharField(max_length=64, blank=True)
-    routes = models.JSONField(help_text="[[channel, address], …]")
-    route = models.PositiveSmallIntegerField(
-        default=0, help_text="Index of the route in use."
+    detail = models.CharField(
+        max_length=500, blank=True, help_text="The reason in words, where there are any."
     )
+    routes = models.JSONField(help_text="[[channel, address], …]")
+    route = models.PositiveSmallIntegerField(default=0, help_text="Index of the route in use.")
     channel = models.CharField(max_length=16)
     address = models.CharField(max_length=4096)
     template_version_id = models.UUIDField(null=True)
     locale = models.CharField(max_length=35)
-    payload = models.JSONField(
-        help_text="{data | content, overrides?}: what rendering needs."
-    )
+    payload = models.JSONField(help_text="{data | content, overrides?}: what rendering needs.")
     is_test = models.BooleanField(default=False)
     unknown_policy = models.CharField(max_length=6)
     deadline = models.DateTimeField(null=True)
-    due_at = models.DateTimeField(
-        default=timezone.now, help_text="Not to be sent before."
-    )
-    ring_at = models.DateTimeField(
-        default=timezone.now, help_text="When the sweeper rings for it (again)."
-    )
+    due_at = models.DateTimeField(default=timezone.now, help_text="Not to be sent before.")
+    ring_at = models.DateTimeField(default=timezone.now, help_text="When the sweeper rings for it (again).")
     lease_until = models.DateTimeField(null=True)
-    attempt = models.PositiveSmallIntegerField(
-        default=0, help_text="Number of the last attempt."
-    )
-    tries = models.PositiveSmallIntegerField(
-        default=0, help_text="Failed tries with the account in use."
-    )
+    attempt = models.PositiveSmallIntegerField(default=0, help_text="Number of the last attempt.")
+    tries = models.PositiveSmallIntegerField(default=0, help_text="Failed tries with the account in use.")
     account_id = models.UUIDField(null=True, help_text="The account last used.")
-    spent_accounts = models.JSONField(
-        default=list, help_text="Accounts given up on for the route in use."
-    )
+    spent_accounts = models.JSONField(default=list, help_text="Accounts given up on for the route in use.")
     created_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True)
@@ -177,9 +158,7 @@ class Attempt(models.Model):
     provider_message_id = models.CharField(max_length=255, blank=True)
     started_at = models.DateTimeField()
     latency_ms = models.PositiveIntegerField(default=0)
-    next_step = models.CharField(
-        max_length=200, blank=True, help_text="What was decided after it, and why."
-    )
+    next_step = models.CharField(max_length=200, blank=True, help_text="What was decided after it, and why.")
 
     class Meta:
         indexes = [
@@ -209,20 +188,15 @@ class Receipt(models.Model):
     provider_message_id = models.CharField(max_length=255)
     event_id = models.CharField(max_length=255)
     status = models.CharField(max_length=16)
-    kind = models.CharField(
-        max_length=12, blank=True, help_text="For a failure: the kind of error."
-    )
+    kind = models.CharField(max_length=12, blank=True, help_text="For a failure: the kind of error.")
     code = models.CharField(max_length=64, blank=True)
     detail = models.CharField(max_length=500, blank=True)
+    is_permanent = models.BooleanField(default=False, help_text="The address will never work.")
     occurred_at = models.DateTimeField()
     received_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["account_id", "event_id"], name="receipt_event"
-            )
-        ]
+        constraints = [models.UniqueConstraint(fields=["account_id", "event_id"], name="receipt_event")]
         indexes = [
             models.Index(fields=["delivery"], name="receipt_delivery"),
             models.Index(

@@ -1,3 +1,5 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from delivery.views import ReceiptView
+
+urlpatterns = [path("<slug:provider>/<uuid:account_id>", ReceiptView.as_view(), name="receipts")]

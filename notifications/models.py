@@ -47,15 +47,11 @@ class Notification(models.Model):
     tenant = loose_key(Tenant)
     recipient_external_id = models.CharField(max_length=255, blank=True)
     recipient_type = models.CharField(max_length=64, default="user")
-    recipient_once = models.JSONField(
-        null=True, help_text="Addresses given with the request, used once."
-    )
+    recipient_once = models.JSONField(null=True, help_text="Addresses given with the request, used once.")
     template_code = models.CharField(max_length=100, blank=True)
     template_version_id = models.UUIDField(null=True)
     data = models.JSONField(default=dict)
-    content = models.JSONField(
-        null=True, help_text="Ready content, instead of a template."
-    )
+    content = models.JSONField(null=True, help_text="Ready content, instead of a template.")
     channels = models.JSONField(help_text="Names and failover chains (nested lists).")
     category = models.CharField(max_length=64)
     type = models.CharField(max_length=7, choices=NotificationType.choices)
@@ -70,9 +66,7 @@ class Notification(models.Model):
     is_test = models.BooleanField(default=False)
     status = models.CharField(max_length=10, choices=NotificationStatus.choices)
     reason = models.CharField(max_length=64, blank=True)
-    trace = models.JSONField(
-        default=list, help_text="Every planning decision with its reason."
-    )
+    trace = models.JSONField(default=list, help_text="Every planning decision with its reason.")
     created_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now)
 
@@ -154,11 +148,7 @@ class BatchChunk(models.Model):
     answer = models.JSONField()
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["batch", "number"], name="batch_chunk_number"
-            )
-        ]
+        constraints = [models.UniqueConstraint(fields=["batch", "number"], name="batch_chunk_number")]
 
     def __str__(self) -> str:
         return f"{self.batch_id} · {self.number}"
@@ -170,9 +160,7 @@ class IdempotencyKey(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=255)
-    request_hash = models.CharField(
-        max_length=64, help_text="Of method, path and body."
-    )
+    request_hash = models.CharField(max_length=64, help_text="Of method, path and body.")
     status = models.PositiveSmallIntegerField(
         null=True, help_text="Of the answer; empty while it is worked on."
     )
@@ -180,9 +168,7 @@ class IdempotencyKey(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["tenant", "key"], name="idempotency_key")
-        ]
+        constraints = [models.UniqueConstraint(fields=["tenant", "key"], name="idempotency_key")]
         indexes = [models.Index(fields=["created_at"], name="idempotency_age")]
 
     def __str__(self) -> str:
@@ -222,11 +208,7 @@ class FeedItem(models.Model):
     deleted_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["recipient_id", "seq"], name="feed_item_seq"
-            )
-        ]
+        constraints = [models.UniqueConstraint(fields=["recipient_id", "seq"], name="feed_item_seq")]
         indexes = [
             models.Index(
                 fields=["recipient_id", "seq"],

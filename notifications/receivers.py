@@ -1,1 +1,77 @@
-def on_deliveries_changed(**kwargs: object) -> None: ...
+"""News from delivery: rolled up into notifications, kept in feeds, pushed to sockets.
+
+It runs inside the transaction that settles a chunk and recomputes from rows, so it may run twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from delivery.signals import Change
+from notifications import feed, rings
+from notifications.models import Notification, Priority
+from notifications.realtime.push import publish_on_commit
+
+
+def on_deliveries_changed(*, tenant_id: UUID, changes: Sequence[Change], **kwargs: Any) -> None:
+    if not changes:
+        return
+    publish_on_commit(feed.store(tenant_id, _feed_items(changes)))
+    if roll_up({change.notification_id for change in changes}):
+        transaction.on_commit(partial(rings.plan_waiting, priority=Priority.NORMAL))
+
+
+def _feed_items(changes: Sequence[Change]) -> list[feed.NewItem]:
+    stored = [change for change in changes if change.content is not None and change.recipient_id is not None]
+    ids = [change.notification_id for change in stored]
+    rows = Notification.objects.only("type", "category", "action", "data", "created_at").in_bulk(ids)
+    return [_feed_item(change, rows[change.notification_id]) for change in stored]
+
+
+def _feed_item(change: Change, notification: Notification) -> feed.NewItem:
+    assert change.content is not None
+    assert change.recipient_id is not None
+    return feed.NewItem(
+        id=notification.pk,
+        recipient_id=change.recipient_id,
+        type=notification.type,
+        category=notification.category,
+        title=change.content.title or change.content.subject,
+        body=change.content.body,
+        action=notification.action,
+        data=notification.data,
+        created_at=notification.created_at,
+    )
+
+
+_LOCK = "SELECT id FROM notifications_notification WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+
+# The furthest that any leg came is how far the notification is.
+_ROLL_UP = """
+    UPDATE notifications_notification n
+       SET status = legs.status, changed_at = now(),
+           reason = CASE WHEN legs.status IN ('failed', 'expired', 'suppressed', 'canceled') THEN legs.reason ELSE '' END
+      FROM (SELECT DISTINCT ON (d.notification_id) d.notification_id, d.reason,
+                   CASE WHEN d.status IN ('queued', 'deferred', 'sending') THEN 'processing' ELSE d.status END AS status
+              FROM delivery_delivery d
+             WHERE d.notification_id = ANY(%s)
+             ORDER BY d.notification_id,
+                      array_position(ARRAY['delivered', 'sent', 'sending', 'queued', 'deferred',
+                                           'failed', 'expired', 'suppressed', 'canceled'], d.status::text)) legs
+     WHERE n.id = legs.notification_id AND n.status <> legs.status
+    RETURNING n.batch_id
+"""
+
+
+def roll_up(notification_ids: set[UUID]) -> bool:
+    """Bring the notifications' statuses up to their deliveries'. Whether any of them belongs to a batch."""
+    ids = sorted(notification_ids)
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, [ids])
+        cursor.execute(_ROLL_UP, [ids])
+        return any(batch_id is not None for (batch_id,) in cursor.fetchall())

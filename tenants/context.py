@@ -25,12 +25,19 @@ def tenant_scope(tenant_id: UUID) -> Iterator[None]:
         with transaction.atomic():
             if outer is None:
                 with connection.cursor() as cursor:
-                    cursor.execute(
-                        "SELECT set_config('app.tenant_id', %s, true)", [str(tenant_id)]
-                    )
+                    cursor.execute("SELECT set_config('app.tenant_id', %s, true)", [str(tenant_id)])
             yield
     finally:
         _current.reset(token)
+
+
+@contextmanager
+def installation_scope() -> Iterator[None]:
+    """One transaction over every tenant: for the sweepers, which look for due rows whoever owns them."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('app.tenant_id', '*', true)")
+        yield
 
 
 def current_tenant_id() -> UUID | None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import IO, Any, TypeVar
 
 import orjson
+from django.conf import settings
 from pydantic import BaseModel, ConfigDict, ValidationError
 from rest_framework.parsers import BaseParser
 
-from tenants.problems import FieldError, Problem, invalid
+from tenants.problems import TOO_LARGE, FieldError, Problem, escape, invalid
 
-# JSON cannot hold a raw control character, so only an escape can bring one in.
-_CONTROL_ESCAPE = re.compile(rb"\\(?:u00(?:[01][0-9a-fA-F]|7[fF])|[bf])")
+MAX_DEPTH = 64
+
+# JSON may hold raw DEL, but no other control character (RFC 8259, section 7): those need an escape.
+_CONTROL_ESCAPE = re.compile(rb"\\(?:u00(?:[01][0-9a-fA-F]|7[fF])|[bf])|\x7f")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -35,22 +39,65 @@ class OrjsonParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        return parse_json(stream.read())
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        raw = stream.read(limit + 1)
+        if len(raw) > limit:
+            raise TOO_LARGE
+        return self._parse(raw)
+
+    def _parse(self, raw: bytes) -> Any:
+        return parse_json(raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A body of many items, each of which is to be judged by itself. `suspicious`: look for control characters."""
+
+    document: Any
+    suspicious: bool
+
+
+class ItemsParser(OrjsonParser):
+    """Leaves control characters to whoever judges the items, so that a bad one does not spoil the others."""
+
+    def _parse(self, raw: bytes) -> Items:
+        return Items(load_json(raw), _CONTROL_ESCAPE.search(raw) is not None)
 
 
 def parse_json(raw: bytes) -> Any:
-    """The document, or a problem: not JSON, or with control characters that no channel can carry."""
+    """The document, or a problem: not JSON, nested too deeply, with characters that no channel can carry."""
+    document = load_json(raw)
+    if _CONTROL_ESCAPE.search(raw) and (errors := control_errors(document)):
+        raise invalid(errors)
+    return document
+
+
+def load_json(raw: bytes) -> Any:
     try:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise Problem(400, "not_json", f"The body is not JSON: {error}.") from None
-    if _CONTROL_ESCAPE.search(raw):
-        refuse_control_characters(document)
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _is_too_deep(document):
+        raise Problem(400, "too_deep", f"The body is nested deeper than {MAX_DEPTH} levels.")
     return document
 
 
-def refuse_control_characters(document: Any) -> None:
-    errors = [
+def _is_too_deep(document: Any) -> bool:
+    level = [document]
+    for _ in range(MAX_DEPTH):
+        level = [child for node in level for child in _children(node) if isinstance(child, (dict, list))]
+        if not level:
+            return False
+    return True
+
+
+def _children(node: Any) -> Iterable[Any]:
+    return node.values() if isinstance(node, dict) else node
+
+
+def control_errors(document: Any) -> list[FieldError]:
+    """An error for each text in the document that no channel can carry."""
+    return [
         FieldError(
             pointer,
             "control_character",
@@ -59,8 +106,6 @@ def refuse_control_characters(document: Any) -> None:
         for pointer, text in _strings(document, "")
         if _CONTROL.search(text)
     ]
-    if errors:
-        raise invalid(errors)
 
 
 def _strings(node: Any, pointer: str) -> Iterator[tuple[str, str]]:
@@ -75,27 +120,45 @@ def _strings(node: Any, pointer: str) -> Iterator[tuple[str, str]]:
             yield from _strings(value, f"{pointer}/{index}")
 
 
-def escape(token: object) -> str:
-    """A JSON pointer's reference token (RFC 6901, section 3)."""
-    return str(token).replace("~", "~0").replace("/", "~1")
-
-
 def validate(model: type[Model], document: Any) -> Model:
     """The document as `model`, or a 400 problem with a pointer for each error."""
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise invalid(field_errors(error)) from None
+        raise invalid(field_errors(error, document=document)) from None
 
 
-def field_errors(error: ValidationError, prefix: str = "") -> list[FieldError]:
+def field_errors(error: ValidationError, prefix: str = "", document: Any = None) -> list[FieldError]:
+    """Pydantic's errors as ours. With the document, a pointer names only what is in it or is missing from it.
+
+    Where a field takes one of several shapes, pydantic puts the name of the shape it tried into the location.
+    """
+    details = error.errors(include_url=False, include_context=False, include_input=False)
     return [
         FieldError(
-            pointer=prefix + "".join(f"/{escape(part)}" for part in item["loc"]),
+            pointer=prefix
+            + "".join(f"/{escape(part)}" for part in _path(item["loc"], item["type"], document)),
             code="unknown_field" if item["type"] == "extra_forbidden" else item["type"],
             detail=item["msg"].removeprefix("Value error, "),
         )
-        for item in error.errors(
-            include_url=False, include_context=False, include_input=False
-        )
+        for item in details
     ]
+
+
+def _path(location: tuple[int | str, ...], kind: str, document: Any) -> Iterator[int | str]:
+    if document is None:
+        yield from location
+        return
+    node = document
+    for depth, part in enumerate(location, 1):
+        if _holds(node, part):
+            node = node[part]
+            yield part
+        elif kind == "missing" and depth == len(location):
+            yield part
+
+
+def _holds(node: Any, part: int | str) -> bool:
+    if isinstance(node, dict):
+        return part in node
+    return isinstance(node, list) and isinstance(part, int) and 0 <= part < len(node)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import logging
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,15 +20,20 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+logger = logging.getLogger(__name__)
+
+
+def elapsed_ms(begun: float) -> int:
+    """Milliseconds since `begun`, a reading of `time.perf_counter`."""
+    return round((time.perf_counter() - begun) * 1000)
+
 
 class ErrorKind(StrEnum):
     """Whose fault it is, which decides what happens next."""
 
     TRANSIENT = "transient"  # try again: nothing was accepted
     RATE_LIMITED = "rate_limited"  # too fast: wait, and do not count it as an attempt
-    ACCOUNT = (
-        "account"  # bad credentials, suspended, out of credit: use another account
-    )
+    ACCOUNT = "account"  # bad credentials, suspended, out of credit: use another account
     ADDRESS = "address"  # this recipient cannot be reached here: use another route
     UNKNOWN = "unknown"  # the vendor may have accepted it: timeout after send
 
@@ -53,6 +60,7 @@ class ProviderError(Exception):
         self.code = code
         self.retry_after = retry_after
         self.permanent = permanent
+        self.latency_ms = 0
 
 
 class ProviderMisconfigured(Exception):
@@ -75,20 +83,26 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One rendered message for one address. `id` is the delivery's: an idempotency key where the vendor takes one."""
+    """One rendered message for one address.
+
+    `id` is the delivery's. `reference` also names the attempt: put it where the vendor's receipts will bring it
+    back (a callback URL, a tag), so that they find their delivery even when the answer to the send was lost.
+    """
 
     id: UUID
+    reference: str
     to: str
     content: Content
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sent:
-    """The vendor took it. `message_id` is what its receipts will call it."""
+    """The vendor took it. `message_id` is what its receipts will call it; `latency_ms` how long it took to say so."""
 
     message_id: str = ""
     detail: str = ""
+    latency_ms: int = 0
 
 
 class ReceiptStatus(StrEnum):
@@ -103,13 +117,18 @@ class ReceiptStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ParsedReceipt:
-    """A vendor's word in ours. `event_id` is the same when the vendor repeats itself; `error` is set when it failed."""
+    """A vendor's word in ours.
+
+    `event_id` is the same when the vendor repeats itself. `reference` is the message's, where the vendor brought
+    it back. `error` is set when the status is FAILED.
+    """
 
     event_id: str
     message_id: str
     status: ReceiptStatus
     occurred_at: dt.datetime
     error: ProviderError | None = None
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,18 +176,27 @@ class Provider(ABC):
 
         async def guarded(message: Message) -> Sent | ProviderError:
             async with slots:
-                try:
-                    return await self.send_one(message)
-                except ProviderError as error:
-                    return error
+                return await self._timed(message)
 
         return await asyncio.gather(*(guarded(message) for message in messages))
 
+    async def _timed(self, message: Message) -> Sent | ProviderError:
+        """The outcome of one message; a defect counts as unknown, since the vendor may have been reached."""
+        begun = time.perf_counter()
+        outcome: Sent | ProviderError
+        try:
+            outcome = await self.send_one(message)
+        except ProviderError as error:
+            outcome = error
+        except Exception:
+            logger.exception("a provider raised what it should not", extra={"provider": self.name})
+            outcome = ProviderError(ErrorKind.UNKNOWN, "a defect in the provider", code="defect")
+        outcome.latency_ms = elapsed_ms(begun)
+        return outcome
+
     async def send_one(self, message: Message) -> Sent:
         """Hand one message over, or raise `ProviderError`."""
-        raise NotImplementedError(
-            f"{type(self).__name__} has neither send nor send_one"
-        )
+        raise NotImplementedError(f"{type(self).__name__} has neither send nor send_one")
 
     @abstractmethod
     async def check(self) -> None:

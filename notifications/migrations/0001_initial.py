@@ -2,8 +2,9 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import tenants.ids
 from django.db import migrations, models
+
+import tenants.ids
 
 
 class Migration(migrations.Migration):
@@ -96,9 +97,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "constraints": [
-                    models.UniqueConstraint(
-                        fields=("batch", "number"), name="batch_chunk_number"
-                    )
+                    models.UniqueConstraint(fields=("batch", "number"), name="batch_chunk_number")
                 ],
             },
         ),
@@ -112,9 +111,7 @@ class Migration(migrations.Migration):
                 ("recipient_id", models.UUIDField()),
                 (
                     "seq",
-                    models.BigIntegerField(
-                        help_text="Without gaps within a recipient's feed."
-                    ),
+                    models.BigIntegerField(help_text="Without gaps within a recipient's feed."),
                 ),
                 (
                     "type",
@@ -160,9 +157,7 @@ class Migration(migrations.Migration):
                     )
                 ],
                 "constraints": [
-                    models.UniqueConstraint(
-                        fields=("recipient_id", "seq"), name="feed_item_seq"
-                    )
+                    models.UniqueConstraint(fields=("recipient_id", "seq"), name="feed_item_seq")
                 ],
             },
         ),
@@ -181,9 +176,7 @@ class Migration(migrations.Migration):
                 ("key", models.CharField(max_length=255)),
                 (
                     "request_hash",
-                    models.CharField(
-                        help_text="Of method, path and body.", max_length=64
-                    ),
+                    models.CharField(help_text="Of method, path and body.", max_length=64),
                 ),
                 (
                     "status",
@@ -204,14 +197,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "indexes": [
-                    models.Index(fields=["created_at"], name="idempotency_age")
-                ],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("tenant", "key"), name="idempotency_key"
-                    )
-                ],
+                "indexes": [models.Index(fields=["created_at"], name="idempotency_age")],
+                "constraints": [models.UniqueConstraint(fields=("tenant", "key"), name="idempotency_key")],
             },
         ),
         migrations.CreateModel(
@@ -269,15 +256,11 @@ class Migration(migrations.Migration):
                 ("data", models.JSONField(default=dict)),
                 (
                     "content",
-                    models.JSONField(
-                        help_text="Ready content, instead of a template.", null=True
-                    ),
+                    models.JSONField(help_text="Ready content, instead of a template.", null=True),
                 ),
                 (
                     "channels",
-                    models.JSONField(
-                        help_text="Names and failover chains (nested lists)."
-                    ),
+                    models.JSONField(help_text="Names and failover chains (nested lists)."),
                 ),
                 ("category", models.CharField(max_length=64)),
                 (
@@ -349,9 +332,7 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(fields=["tenant", "id"], name="notification_tenant"),
                     models.Index(
-                        condition=models.Q(
-                            ("recipient_external_id", ""), _negated=True
-                        ),
+                        condition=models.Q(("recipient_external_id", ""), _negated=True),
                         fields=["tenant", "recipient_external_id", "id"],
                         name="notification_recipient",
                     ),

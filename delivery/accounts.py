@@ -1,0 +1,181 @@
+"""Provider accounts: their settings, whose secret fields are encrypted at rest, and the snapshot that routing reads.
+
+Secrets are one AES-256-GCM message a row, bound to the row's id (NIST SP 800-38D): a 12-byte nonce, then
+ciphertext and tag. The id of the key stands beside it, so that keys can be rotated: put a new one first in
+`CREDENTIAL_KEYS`, run `manage.py rotate_credentials`, then drop the old one.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from functools import cache
+from typing import Any, get_args
+from uuid import UUID
+
+import orjson
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Q
+from pydantic import SecretStr, ValidationError
+
+from delivery.models import ProviderAccount
+from delivery.providers.base import Provider, ProviderMisconfigured, ProviderSettings
+from delivery.registry import built_in, provider
+from delivery.routing import Account
+
+_NONCE = 12
+
+
+@cache
+def keyring() -> dict[str, AESGCM]:
+    """The keys by id, the one that encrypts first."""
+    if not settings.CREDENTIAL_KEYS:
+        raise ImproperlyConfigured(
+            "CREDENTIAL_KEYS is not set: provider credentials cannot be kept. See .env.example."
+        )
+    ring = {}
+    for entry in settings.CREDENTIAL_KEYS:
+        key_id, _, encoded = entry.partition(":")
+        try:
+            ring[key_id] = AESGCM(base64.b64decode(encoded, validate=True))
+        except (binascii.Error, ValueError) as error:
+            raise ImproperlyConfigured(
+                f"CREDENTIAL_KEYS: key {key_id!r} is not base64 of 32 bytes."
+            ) from error
+    return ring
+
+
+def secret_fields(model: type[ProviderSettings]) -> set[str]:
+    return {
+        name
+        for name, field in model.model_fields.items()
+        if field.annotation is SecretStr or SecretStr in get_args(field.annotation)
+    }
+
+
+def set_settings(account: ProviderAccount, values: Mapping[str, Any]) -> None:
+    """Check `values` against the provider's Settings and keep them on the (unsaved) account, secrets encrypted.
+
+    Raises pydantic's ValidationError. A secret that is left out keeps its old value.
+    """
+    model = provider(account.channel, account.provider).Settings
+    secret = secret_fields(model)
+    kept = _secrets(account) if account.secrets else {}
+    checked = model.model_validate({**kept, **values})
+    document = checked.model_dump(mode="json", exclude=secret)
+    hidden = {
+        name: value.get_secret_value() for name in secret if (value := getattr(checked, name)) is not None
+    }
+    account.settings = document
+    _encrypt(account, hidden)
+
+
+def settings_of(account: ProviderAccount) -> ProviderSettings:
+    """The account's settings with their secrets, or `ProviderMisconfigured`."""
+    model = provider(account.channel, account.provider).Settings
+    try:
+        return model.model_validate({**account.settings, **_secrets(account)})
+    except ValidationError as error:
+        fields = ", ".join(".".join(map(str, item["loc"])) for item in error.errors())
+        raise ProviderMisconfigured(
+            f"account {account.name}: {fields} not as the provider needs it"
+        ) from None
+
+
+def _encrypt(account: ProviderAccount, secrets: Mapping[str, str]) -> None:
+    key_id, key = next(iter(keyring().items()))
+    nonce = os.urandom(_NONCE)
+    account.secrets = nonce + key.encrypt(nonce, orjson.dumps(dict(secrets)), account.pk.bytes)
+    account.secrets_key_id = key_id
+
+
+def _secrets(account: ProviderAccount) -> dict[str, str]:
+    sealed = bytes(account.secrets)
+    if not sealed:
+        return {}
+    key = keyring().get(account.secrets_key_id)
+    if key is None:
+        raise ProviderMisconfigured(
+            f"account {account.name}: key {account.secrets_key_id!r} is not in CREDENTIAL_KEYS"
+        )
+    try:
+        opened: dict[str, str] = orjson.loads(key.decrypt(sealed[:_NONCE], sealed[_NONCE:], account.pk.bytes))
+    except InvalidTag:
+        raise ProviderMisconfigured(
+            f"account {account.name}: its secrets do not open with their key"
+        ) from None
+    return opened
+
+
+def rotate_credentials() -> int:
+    """Encrypt again, with the first key, whatever another key holds; how many accounts that were."""
+    stale = ProviderAccount.objects.exclude(secrets_key_id=next(iter(keyring()))).exclude(secrets=b"")
+    for account in stale:
+        _encrypt(account, _secrets(account))
+        account.save(update_fields=["secrets", "secrets_key_id"])
+    return len(stale)
+
+
+def instance(account: ProviderAccount | None, cls: type[Provider]) -> Provider:
+    """A provider ready to send for this account."""
+    options: dict[str, Any] = {
+        "timeout": settings.NOTIFICATION_SEND_TIMEOUT,
+        "concurrency": settings.NOTIFICATION_SEND_CONCURRENCY,
+    }
+    if account is None:
+        return cls(cls.Settings(), **options)
+    receipt_url = f"{settings.PUBLIC_URL}/webhooks/{account.provider}/{account.pk}"
+    return cls(settings_of(account), receipt_url=receipt_url, **options)
+
+
+class Accounts:
+    """The accounts that a tenant's chunk may use, as they stood when it was read."""
+
+    def __init__(self, rows: Collection[ProviderAccount]) -> None:
+        self._rows = {row.pk: row for row in rows}
+        self._candidates: dict[tuple[str, bool], list[Account]] = {}
+        grouped: dict[tuple[str, bool], list[ProviderAccount]] = defaultdict(list)
+        for row in rows:
+            grouped[row.channel, row.is_sandbox].append(row)
+        for key, group in grouped.items():
+            own = [row for row in group if row.tenant_id is not None]
+            self._candidates[key] = [snapshot(row) for row in own or group]
+
+    @classmethod
+    def of(cls, tenant_id: UUID, channels: Collection[str]) -> Accounts:
+        """A tenant's own accounts for a channel, or the installation's where it has none: one query."""
+        owner = Q(tenant_id=tenant_id) | Q(tenant=None)
+        return cls(list(ProviderAccount.objects.filter(owner, channel__in=channels, is_enabled=True)))
+
+    def candidates(self, channel: str, *, is_test: bool) -> list[Account]:
+        if (feed := built_in(channel)) is not None:
+            return [Account(id=None, name=feed.name, channel=channel, provider=feed.name)]
+        return self._candidates.get((channel, is_test), [])
+
+    def others(self, channel: str, *, is_test: bool, spent: Collection[str]) -> int:
+        """How many accounts of the channel are not spent."""
+        return sum(str(account.id) not in spent for account in self.candidates(channel, is_test=is_test))
+
+    def instance(self, account: Account) -> Provider:
+        row = None if account.id is None else self._rows[account.id]
+        return instance(row, provider(account.channel, account.provider))
+
+
+def snapshot(row: ProviderAccount) -> Account:
+    return Account(
+        id=row.pk,
+        name=row.name,
+        channel=row.channel,
+        provider=row.provider,
+        priority=row.priority,
+        weight=row.weight,
+        rate_per_second=row.rate_per_second,
+        health=row.health,
+        health_at=row.health_at,
+    )

@@ -1,0 +1,65 @@
+"""One aiohttp session for a process's loop, and what a status or a broken connection means."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from weakref import WeakKeyDictionary
+
+import aiohttp
+import orjson
+
+from delivery.providers.base import ErrorKind, ProviderError
+
+_sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
+
+
+def session() -> aiohttp.ClientSession:
+    """The running loop's session: connections are kept and shared by every provider."""
+    loop = asyncio.get_running_loop()
+    current = _sessions.get(loop)
+    if current is None or current.closed:
+        connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=30)
+        current = _sessions[loop] = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            json_serialize=lambda value: orjson.dumps(value).decode(),
+            auto_decompress=True,
+        )
+    return current
+
+
+async def close_session() -> None:
+    if current := _sessions.pop(asyncio.get_running_loop(), None):
+        await current.close()
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds from a `Retry-After` header (RFC 9110, section 10.2.3); its date form is not used by any vendor here."""
+    try:
+        return max(0.0, float(headers.get("Retry-After", "")))
+    except ValueError:
+        return None
+
+
+def kind_of_status(status: int) -> ErrorKind:
+    """What an HTTP status says when the vendor's own code does not say more."""
+    if status in (401, 403):
+        return ErrorKind.ACCOUNT
+    if status == 429:
+        return ErrorKind.RATE_LIMITED
+    if status in (408, 504):  # a gateway gave up waiting: the vendor may still have taken it
+        return ErrorKind.UNKNOWN
+    return ErrorKind.TRANSIENT if status >= 500 else ErrorKind.ADDRESS
+
+
+def broken(error: Exception) -> ProviderError:
+    """What a failed exchange means: nothing was sent, or nobody knows."""
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return ProviderError(ErrorKind.TRANSIENT, "could not connect", code="connection_refused")
+    if isinstance(error, TimeoutError):
+        return ProviderError(ErrorKind.UNKNOWN, "no answer in time", code="timeout")
+    return ProviderError(ErrorKind.UNKNOWN, "the connection broke before an answer", code="connection_lost")
+
+
+BROKEN = (aiohttp.ClientError, TimeoutError, ConnectionError)

@@ -1,0 +1,190 @@
+"""SMS by Twilio's Messages API, through the `twilio` package's async client over our shared session.
+
+Sending and status callbacks: https://www.twilio.com/docs/messaging/api/message-resource
+Signatures: https://www.twilio.com/docs/usage/security#validating-requests
+Error codes: https://www.twilio.com/docs/api/errors
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import aiohttp
+from pydantic import Field, SecretStr
+from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.http import AsyncHttpClient
+from twilio.http.response import Response
+from twilio.request_validator import RequestValidator
+from twilio.rest import Client
+
+from delivery.providers.base import (
+    ErrorKind,
+    Message,
+    ParsedReceipt,
+    Provider,
+    ProviderError,
+    ProviderSettings,
+    ReceiptRefused,
+    ReceiptRequest,
+    ReceiptStatus,
+    Sent,
+)
+from delivery.providers.http import BROKEN, broken, kind_of_status, retry_after, session
+
+_VENDOR = "https://api.twilio.com"
+_quiet = logging.getLogger("twilio.async_http_client")
+_quiet.setLevel(logging.WARNING)  # at INFO it writes addresses and bodies
+
+_KINDS = {
+    "20003": ErrorKind.ACCOUNT,  # authentication failed
+    "20005": ErrorKind.ACCOUNT,  # account not active
+    "20008": ErrorKind.ACCOUNT,  # resource not accessible with test credentials
+    "20429": ErrorKind.RATE_LIMITED,
+    "21212": ErrorKind.ACCOUNT,  # invalid From
+    "21408": ErrorKind.ACCOUNT,  # no permission for this region
+    "21603": ErrorKind.ACCOUNT,  # a From is required
+    "21606": ErrorKind.ACCOUNT,  # From cannot send to this destination
+    "21611": ErrorKind.RATE_LIMITED,  # the queue of this From is full
+    "21659": ErrorKind.ACCOUNT,  # From is not a Twilio number
+    "21660": ErrorKind.ACCOUNT,  # From is another account's
+    "30001": ErrorKind.TRANSIENT,  # queue overflow
+    "30002": ErrorKind.ACCOUNT,  # account suspended
+    "30008": ErrorKind.TRANSIENT,  # unknown error at the carrier
+}
+_PERMANENT = {
+    "21211": "not a phone number",
+    "21610": "the recipient replied STOP",
+    "21614": "not a mobile number",
+    "30005": "unknown or inactive number",
+    "30006": "landline or unreachable carrier",
+}
+_STATUSES = {
+    "sent": ReceiptStatus.SENT,
+    "delivered": ReceiptStatus.DELIVERED,
+    "read": ReceiptStatus.OPENED,
+    "undelivered": ReceiptStatus.FAILED,
+    "failed": ReceiptStatus.FAILED,
+}
+
+
+def error_for(code: str, status: int, message: str) -> ProviderError:
+    if code in _PERMANENT:
+        return ProviderError(ErrorKind.ADDRESS, _PERMANENT[code], code=code, permanent=True)
+    if code.startswith("30"):
+        return ProviderError(_KINDS.get(code, ErrorKind.ADDRESS), message, code=code)
+    return ProviderError(_KINDS.get(code) or kind_of_status(status), message, code=code)
+
+
+class SharedSession(AsyncHttpClient):  # type: ignore[misc]
+    """Twilio's client over the process's session, with the host taken from the account's settings."""
+
+    def __init__(self, base_url: str, timeout: float) -> None:
+        super().__init__(_quiet, True, timeout)
+        self.base_url = base_url.rstrip("/")
+        self.limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, 5.0))
+
+    async def request(
+        self,
+        method: str,
+        uri: str,
+        params: dict[str, object] | None = None,
+        data: dict[str, object] | None = None,
+        headers: dict[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,
+        allow_redirects: bool = False,
+    ) -> Response:
+        if auth:
+            headers = {**(headers or {}), "Authorization": aiohttp.encode_basic_auth(*auth)}
+        url = self.base_url + uri.removeprefix(_VENDOR)
+        async with session().request(
+            method,
+            url,
+            params=params,
+            data=data,
+            headers=headers,
+            timeout=self.limits,
+            allow_redirects=False,
+        ) as response:
+            text = await response.text()
+        if response.status == 429 or response.status >= 500:
+            kind = kind_of_status(response.status)
+            wait = retry_after(response.headers)
+            raise ProviderError(kind, f"HTTP {response.status}", code=str(response.status), retry_after=wait)
+        return Response(response.status, text, response.headers)
+
+
+class TwilioSms(Provider):
+    name = "twilio"
+    channel = "sms"
+    label = "Twilio"
+
+    class Settings(ProviderSettings):
+        account_sid: str = Field(title="Account SID", pattern=r"^AC[0-9a-zA-Z]{32}$")
+        auth_token: SecretStr = Field(title="Auth token")
+        sender: str = Field(
+            title="From", description="A number in E.164, or a messaging service's SID (MG…)."
+        )
+        base_url: str = Field(_VENDOR, title="Base URL", pattern=r"^https?://")
+
+    @cached_property
+    def client(self) -> Client:
+        token = self.settings.auth_token.get_secret_value()
+        http = SharedSession(self.settings.base_url, self.timeout)
+        return Client(self.settings.account_sid, token, http_client=http)
+
+    async def send_one(self, message: Message) -> Sent:
+        created = await self._call(self.client.messages.create_async(to=message.to, **self._fields(message)))
+        return Sent(created.sid, created.status)
+
+    async def check(self) -> None:
+        await self._call(self.client.api.accounts(self.settings.account_sid).fetch_async())
+
+    def _fields(self, message: Message) -> dict[str, str]:
+        sender = self.settings.sender
+        fields = {
+            "messaging_service_sid" if sender.startswith("MG") else "from_": sender,
+            "body": message.content.body,
+        }
+        return {**fields, "status_callback": f"{self.receipt_url}?reference={message.reference}"}
+
+    async def _call(self, call: Any) -> Any:
+        try:
+            return await call
+        except TwilioRestException as error:
+            raise error_for(str(error.code or error.status), error.status, error.msg) from None
+        except BROKEN as error:
+            raise broken(error) from None
+        except (TwilioException, ValueError, KeyError) as error:
+            raise ProviderError(
+                ErrorKind.UNKNOWN, "the answer cannot be read", code=type(error).__name__
+            ) from None
+
+    def verify(self, request: ReceiptRequest) -> None:
+        validator = RequestValidator(self.settings.auth_token.get_secret_value())
+        signature = request.headers.get("x-twilio-signature", "")
+        if not signature or not validator.validate(request.url, self._form(request), signature):
+            raise ReceiptRefused("the signature does not hold")
+
+    def parse(self, request: ReceiptRequest) -> list[ParsedReceipt]:
+        form = self._form(request)
+        try:
+            sid, word = form["MessageSid"], form["MessageStatus"]
+        except KeyError as error:
+            raise ReceiptRefused(f"{error.args[0]} is missing") from None
+        status = _STATUSES.get(word, ReceiptStatus.UNKNOWN)
+        code = form.get("ErrorCode", "")
+        error = (
+            error_for(code or "30008", 400, form.get("ErrorMessage", word))
+            if status is ReceiptStatus.FAILED
+            else None
+        )
+        reference = dict(parse_qsl(urlsplit(request.url).query)).get("reference", "")
+        return [ParsedReceipt(f"{sid}:{word}", sid, status, dt.datetime.now(dt.UTC), error, reference)]
+
+    def _form(self, request: ReceiptRequest) -> dict[str, str]:
+        return dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))

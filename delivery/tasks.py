@@ -1,0 +1,31 @@
+"""Rings, answered. Each takes ids, calls one function, and may be repeated or lost without harm."""
+
+from uuid import UUID
+
+from celery import shared_task
+from celery.signals import worker_process_shutdown
+from django.utils import timezone
+
+from delivery import dispatch as dispatching
+from delivery import loop, queue, receipts
+
+
+@shared_task(name="delivery.dispatch")
+def dispatch(tenant_id: str, ids: list[str]) -> None:
+    dispatching.run(UUID(tenant_id), [UUID(id) for id in ids])
+
+
+@shared_task(name="delivery.release_due")
+def release_due() -> None:
+    receipts.adopt()
+    queue.release_due(now=timezone.now())
+
+
+@shared_task(name="delivery.recover_expired")
+def recover_expired() -> None:
+    dispatching.recover_expired()
+
+
+@worker_process_shutdown.connect
+def close_loop(**kwargs: object) -> None:
+    loop.close()

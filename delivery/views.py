@@ -1,0 +1,34 @@
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
+
+from delivery import receipts
+from delivery.models import ProviderAccount
+from delivery.providers.base import ReceiptRefused, ReceiptRequest
+from tenants.problems import Problem
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class ReceiptView(View):
+    """`POST /webhooks/{provider}/{account_id}`: where vendors post receipts. The signature is the credential."""
+
+    def post(self, request: HttpRequest, provider: str, account_id: UUID) -> HttpResponse:
+        account = ProviderAccount.objects.filter(pk=account_id, provider=provider).first()
+        if account is None:
+            raise Problem(404, "not_found", "There is no such account.")
+        try:
+            receipts.receive(account, _as_signed(request))
+        except ReceiptRefused as refusal:
+            raise Problem(403, "receipt_refused", f"The receipt is refused: {refusal}.") from None
+        return HttpResponse(status=204)
+
+
+def _as_signed(request: HttpRequest) -> ReceiptRequest:
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return ReceiptRequest(
+        request.method or "", settings.PUBLIC_URL + request.get_full_path(), headers, request.body
+    )

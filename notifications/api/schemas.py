@@ -1,0 +1,136 @@
+"""The answers to services, as the OpenAPI document shows them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel
+
+
+class Accepted(BaseModel):
+    id: UUID
+    status: Literal["accepted", "scheduled"]
+    reference: str
+    created_at: dt.datetime
+    send_at: dt.datetime | None
+
+
+class NotificationSummary(BaseModel):
+    id: UUID
+    status: str
+    reason: str
+    recipient: str | None
+    template: str | None
+    category: str
+    type: str
+    priority: str
+    channels: list[str | list[str]]
+    reference: str
+    metadata: dict[str, Any]
+    batch_id: UUID | None
+    send_at: dt.datetime | None
+    expires_at: dt.datetime | None
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+class Attempt(BaseModel):
+    number: int
+    channel: str
+    provider: str
+    account: str
+    outcome: Literal["sent", "transient", "rate_limited", "account", "address", "unknown"]
+    code: str
+    detail: str
+    ms: int
+    at: dt.datetime
+
+
+class Route(BaseModel):
+    channel: str
+    address: str
+
+
+class Delivery(BaseModel):
+    """`address` is masked; `routes` is the failover chain."""
+
+    id: UUID
+    channel: str
+    address: str
+    status: str
+    reason: str
+    detail: str
+    provider: str | None
+    routes: list[Route]
+    due_at: dt.datetime
+    sent_at: dt.datetime | None
+    delivered_at: dt.datetime | None
+    attempts: list[Attempt]
+
+
+class TraceStep(BaseModel):
+    at: dt.datetime
+    step: Literal["accept", "plan", "route", "attempt", "receipt"]
+    decision: str
+    reason: str
+    channel: str | None = None
+    address: str | None = None
+    code: str | None = None
+
+
+class NotificationDetail(NotificationSummary):
+    data: dict[str, Any]
+    content: dict[str, str] | None
+    action: dict[str, str] | None
+    deliveries: list[Delivery]
+    trace: list[TraceStep]
+
+
+class ExplainedRoute(Route):
+    account: str | None
+    account_reason: str
+    content: dict[str, str] | None
+    error: dict[str, str] | None
+
+
+class ExplainedDelivery(BaseModel):
+    routes: list[ExplainedRoute]
+
+
+class Explanation(BaseModel):
+    status: str
+    send_at: dt.datetime | None
+    expires_at: dt.datetime | None
+    category: str
+    plan: dict[str, str]
+    decisions: list[TraceStep]
+    deliveries: list[ExplainedDelivery]
+
+
+class Rejected(BaseModel):
+    index: int
+    code: str
+    detail: str
+    pointer: str
+
+
+class BatchAccepted(BaseModel):
+    """`accepted` counts this request's, `total_accepted` the whole batch's."""
+
+    batch_id: UUID
+    batch_token: str
+    accepted: int
+    rejected: list[Rejected]
+    total_accepted: int
+
+
+class Batch(BaseModel):
+    batch_id: UUID
+    status: Literal["pending", "processing", "completed", "failed", "canceled"]
+    total_expected: int | None
+    total_accepted: int
+    counts: dict[str, int]
+    created_at: dt.datetime
+    updated_at: dt.datetime

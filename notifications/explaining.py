@@ -1,0 +1,65 @@
+"""What would happen, without its happening: the real intake and the real plan, in a transaction that is undone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from random import Random
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from delivery import dispatch, queue
+from delivery.accounts import Accounts
+from delivery.providers.base import Content
+from delivery.queue import Leg
+from delivery.routing import Choice, choose
+from notifications import planning
+from notifications.intake import Accepted, accept_one
+from notifications.models import Notification, NotificationStatus
+from notifications.requests import NewNotification
+from preferences.addresses import mask
+from tenants.context import tenant_scope
+from tenants.models import Tenant
+
+
+def explain(tenant: Tenant, request: NewNotification, *, is_test: bool = False) -> dict[str, Any]:
+    """Every decision with its reason, and the words for each route. Raises the problem that `send` would."""
+    with tenant_scope(tenant.pk):
+        accepted = accept_one(tenant, request, is_test=is_test)
+        Notification.objects.filter(pk=accepted.id).update(status=NotificationStatus.ACCEPTED)
+        planning.plan(tenant.pk, [accepted.id])
+        answer = _answer(tenant, accepted)
+        transaction.set_rollback(True)
+    return answer
+
+
+def _answer(tenant: Tenant, accepted: Accepted) -> dict[str, Any]:
+    notification = Notification.objects.get(pk=accepted.id)
+    legs = queue.legs_of(accepted.id)
+    accounts = Accounts.of(tenant.pk, {channel for leg in legs for channel, _ in leg.routes})
+    return {
+        "status": accepted.status,
+        "send_at": accepted.send_at,
+        "expires_at": notification.expires_at,
+        "category": notification.category,
+        "plan": {"status": notification.status, "reason": notification.reason},
+        "decisions": notification.trace,
+        "deliveries": [
+            {"routes": [_route(leg, *route, accounts, tenant) for route in leg.routes]} for leg in legs
+        ],
+    }
+
+
+def _route(leg: Leg, channel: str, address: str, accounts: Accounts, tenant: Tenant) -> dict[str, Any]:
+    candidates = accounts.candidates(channel, is_test=leg.is_test)
+    choice = choose(candidates, now=timezone.now(), random=Random(0))
+    words = dispatch.preview(leg, channel, tenant.locale)
+    return {
+        "channel": channel,
+        "address": mask(channel, address),
+        "account": choice.account.name if isinstance(choice, Choice) else None,
+        "account_reason": choice.reason,
+        "content": asdict(words) if isinstance(words, Content) else None,
+        "error": None if isinstance(words, Content) else {"code": words.code, "detail": str(words)},
+    }

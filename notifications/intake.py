@@ -1,0 +1,296 @@
+"""The one door: whatever asks for a notification comes in by `accept`.
+
+It checks, stores and answers. It never calls another service; who the recipient is and what they want is
+planning's business.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db import transaction
+from django.utils import timezone
+
+from notifications import rings
+from notifications.models import Intake, Notification, NotificationStatus
+from notifications.requests import PRIORITIES, NewNotification
+from preferences.addresses import RecipientFields, normalize
+from preferences.categories import categories
+from preferences.channels import CHANNELS
+from preferences.directory import merge
+from preferences.rules import CategoryRule
+from templates_app.catalog import PublishedTemplate, missing_variables, published
+from tenants.context import tenant_scope
+from tenants.copying import copy_rows
+from tenants.ids import new_id
+from tenants.models import Tenant
+from tenants.problems import FieldError, Problem
+
+FURTHEST = dt.timedelta(days=366)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A stored notification: its answer to the service."""
+
+    id: UUID
+    status: str
+    reference: str
+    created_at: dt.datetime
+    send_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a notification was not taken. Nothing of it is stored."""
+
+    errors: list[FieldError]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A notification that may be stored: the request, and what it leaves open filled in."""
+
+    request: NewNotification
+    recipient: str | RecipientFields
+    template: PublishedTemplate | None
+    channels: Sequence[str | Sequence[str]]
+    category: CategoryRule
+    send_at: dt.datetime | None
+    expires_at: dt.datetime | None
+
+
+def accept(
+    tenant: Tenant,
+    requests: Sequence[NewNotification],
+    *,
+    is_test: bool = False,
+    batch_id: UUID | None = None,
+) -> list[Accepted | Refused]:
+    """Store what can be sent and say, in order, what became of each. Bad items do not spoil good ones."""
+    now = timezone.now()
+    with tenant_scope(tenant.pk):
+        checked = check(tenant, requests, now=now)
+        good = [item for item in checked if isinstance(item, Checked)]
+        ids = [new_id() for _ in good]
+        _insert(tenant, good, ids, now=now, is_test=is_test, batch_id=batch_id)
+        stored = iter(zip(good, ids, strict=True))
+        answers = [item if isinstance(item, Refused) else _answer(*next(stored), now) for item in checked]
+        transaction.on_commit(lambda: _ring(tenant, good, ids, in_batch=batch_id is not None))
+    return answers
+
+
+def accept_one(tenant: Tenant, request: NewNotification, **options: Any) -> Accepted:
+    """Store one notification, or raise the problem that it has."""
+    (answer,) = accept(tenant, [request], **options)
+    if isinstance(answer, Refused):
+        raise refusal(answer)
+    return answer
+
+
+def refusal(refused: Refused) -> Problem:
+    """Well-formed but impossible (422), unless what is wrong is a value's own form (400)."""
+    first = refused.errors[0]
+    status = 400 if first.code in {"validation_error", "invalid_phone"} else 422
+    return Problem(status, first.code, first.detail, errors=refused.errors)
+
+
+def check(
+    tenant: Tenant, requests: Sequence[NewNotification], *, now: dt.datetime
+) -> list[Checked | Refused]:
+    """Each request against the templates, categories and channels that there are. A handful of queries for all."""
+    wanted = {(r.template, r.template_version) for r in requests if r.template is not None}
+    templates = published(tenant.pk, wanted)
+    known = categories(tenant.pk)
+    return [_check(tenant, request, templates, known, now) for request in requests]
+
+
+def _check(
+    tenant: Tenant,
+    request: NewNotification,
+    templates: dict[tuple[str, int | None], PublishedTemplate],
+    known: dict[str, CategoryRule],
+    now: dt.datetime,
+) -> Checked | Refused:
+    template = templates.get((request.template, request.template_version)) if request.template else None
+    if request.template and template is None:
+        return Refused([_no_template(request)])
+    code = request.category or (template.category if template else "transactional")
+    channels = request.channels or (template.channels if template else ()) or tenant.default_channels
+    errors = [
+        *_category_errors(code, known),
+        *_channel_errors(channels, template),
+        *_timing_errors(request, now),
+    ]
+    if template is not None:
+        errors += _variable_errors(template, request.data)
+    try:
+        recipient = _recipient(tenant, request.recipient)
+    except Problem as problem:
+        return Refused([*errors, *problem.errors])
+    if errors:
+        return Refused(errors)
+    return Checked(
+        request, recipient, template, channels, known[code], request.sending_time(now), request.deadline(now)
+    )
+
+
+def _recipient(tenant: Tenant, given: str | RecipientFields) -> str | RecipientFields:
+    return given if isinstance(given, str) else normalize(given, tenant.country, "/recipient")
+
+
+def _no_template(request: NewNotification) -> FieldError:
+    version = f" with a published version {request.template_version}" if request.template_version else ""
+    return FieldError(
+        "/template", "template_not_found", f"There is no template {request.template!r}{version}."
+    )
+
+
+def _variable_errors(template: PublishedTemplate, data: dict[str, Any]) -> Iterator[FieldError]:
+    for name in missing_variables(template, data):
+        yield FieldError(f"/data/{name}", "missing_variable", f"Template {template.code!r} needs {name!r}.")
+
+
+def _category_errors(code: str, known: dict[str, CategoryRule]) -> Iterator[FieldError]:
+    if code not in known:
+        yield FieldError("/category", "unknown_category", f"There is no category {code!r}.")
+
+
+def _channel_errors(
+    channels: Sequence[str | Sequence[str]], template: PublishedTemplate | None
+) -> Iterator[FieldError]:
+    if not channels:
+        yield FieldError("/channels", "no_channels", "Neither request, template nor tenant names a channel.")
+    for pointer, channel in _named(channels):
+        if channel not in CHANNELS:
+            yield FieldError(pointer, "unknown_channel", f"There is no channel {channel!r}.")
+        elif template is not None and channel not in template.content_channels:
+            detail = f"Template {template.code!r} has no content for {channel}."
+            yield FieldError(pointer, "channel_without_content", detail)
+
+
+def _named(channels: Sequence[str | Sequence[str]]) -> Iterator[tuple[str, str]]:
+    for index, entry in enumerate(channels):
+        if isinstance(entry, str):
+            yield f"/channels/{index}", entry
+        else:
+            yield from ((f"/channels/{index}/{place}", channel) for place, channel in enumerate(entry))
+
+
+def _timing_errors(request: NewNotification, now: dt.datetime) -> Iterator[FieldError]:
+    send_at, deadline = request.sending_time(now), request.deadline(now)
+    if send_at is not None and send_at > now + FURTHEST:
+        field = "delay" if request.delay else "send_at"
+        yield FieldError(
+            f"/{field}", "too_far_ahead", "A notification can be scheduled at most a year ahead."
+        )
+    if deadline is not None and deadline <= (send_at or now):
+        yield FieldError("/expires_at", "already_expired", "It would expire before it can be sent.")
+
+
+def _answer(item: Checked, id: UUID, now: dt.datetime) -> Accepted:
+    status = NotificationStatus.SCHEDULED if item.send_at else NotificationStatus.ACCEPTED
+    return Accepted(id, status.value, item.request.reference, now, item.send_at)
+
+
+_COLUMNS = (
+    *("id", "tenant_id", "recipient_external_id", "recipient_type", "recipient_once", "template_code"),
+    *(
+        "template_version_id",
+        "data",
+        "content",
+        "channels",
+        "category",
+        "type",
+        "priority",
+        "action",
+        "send_at",
+    ),
+    *("expires_at", "reference", "metadata", "overrides", "batch_id", "is_test", "status", "reason", "trace"),
+    *("created_at", "changed_at"),
+)
+
+
+def _insert(
+    tenant: Tenant,
+    items: Sequence[Checked],
+    ids: Sequence[UUID],
+    *,
+    now: dt.datetime,
+    is_test: bool,
+    batch_id: UUID | None,
+) -> None:
+    """The notifications, the recipients that came with them, and the ledger's line: one transaction."""
+    if not items:
+        return
+    merge(
+        tenant,
+        [
+            item.recipient
+            for item in items
+            if isinstance(item.recipient, RecipientFields) and item.recipient.id
+        ],
+    )
+    rows = (_row(tenant, item, id, now, is_test, batch_id) for item, id in zip(items, ids, strict=True))
+    copy_rows(Notification, _COLUMNS, rows)
+    Intake.objects.create(tenant_id=tenant.pk, accepted=len(items), created_at=now)
+
+
+def _row(
+    tenant: Tenant, item: Checked, id: UUID, now: dt.datetime, is_test: bool, batch_id: UUID | None
+) -> tuple[Any, ...]:
+    request, template = item.request, item.template
+    status = NotificationStatus.SCHEDULED if item.send_at else NotificationStatus.ACCEPTED
+    return (
+        *(id, tenant.pk, *_whom(item.recipient), template.code if template else ""),
+        *(template.version_id if template else None, _json(request.data)),
+        *(_json(request.content.model_dump()) if request.content else None, _json(item.channels)),
+        *(item.category.code, request.type, PRIORITIES[request.priority]),
+        *(_json(request.action.model_dump(mode="json")) if request.action else None, item.send_at),
+        *(
+            item.expires_at,
+            request.reference,
+            _json(request.metadata),
+            _json(_overrides(request)),
+            batch_id,
+            is_test,
+        ),
+        *(status.value, "", "[]", now, now),
+    )
+
+
+def _whom(recipient: str | RecipientFields) -> tuple[str, str, str | None]:
+    """(id, type, addresses used once)"""
+    if isinstance(recipient, str):
+        return recipient, "user", None
+    if recipient.id:
+        return recipient.id, recipient.type, None
+    return "", recipient.type, _json(recipient.model_dump(exclude_none=True))
+
+
+def _overrides(request: NewNotification) -> dict[str, Any]:
+    return request.overrides.model_dump(exclude_none=True) if request.overrides else {}
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _ring(tenant: Tenant, items: Sequence[Checked], ids: Sequence[UUID], *, in_batch: bool) -> None:
+    """A batch waits its turn, a window at a time; anything else is planned at once."""
+    due = [
+        (id, PRIORITIES[item.request.priority])
+        for item, id in zip(items, ids, strict=True)
+        if not item.send_at
+    ]
+    if not due:
+        return
+    if in_batch:
+        rings.plan_waiting(priority=min(priority for _, priority in due))
+    else:
+        rings.plan(tenant.pk, due)

@@ -1,0 +1,235 @@
+"""From a notification to its deliveries: whom it reaches, by which routes, or why not. A chunk at a time.
+
+`decide` is pure. `plan` reads what it needs in a handful of queries, and stores deliveries, statuses and trace
+in the transaction that took the notifications, so a plan is made once or not at all.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db import connection
+from django.utils import timezone
+
+from delivery import queue
+from delivery.queue import NewDelivery
+from notifications.models import NotificationStatus
+from preferences.addresses import RecipientFields, mask
+from preferences.categories import categories
+from preferences.directory import once_many, resolve
+from preferences.rules import CategoryRule, Decision, Person
+from preferences.rules import decide as decide_channel
+from tenants.context import tenant_scope
+from tenants.ids import new_id
+from tenants.models import Tenant
+
+Route = tuple[str, str]
+Step = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What becomes of a notification: its legs (each a chain of routes), its status and reason, every decision."""
+
+    legs: list[list[Route]]
+    status: NotificationStatus
+    reason: str
+    trace: list[Step]
+
+
+def decide(
+    channels: Sequence[str | Sequence[str]],
+    person: Person | None,
+    category: CategoryRule | None,
+    *,
+    expires_at: dt.datetime | None,
+    now: dt.datetime,
+) -> Plan:
+    """The plan for one notification. A failover chain is one leg; a channel with several addresses several."""
+    if expires_at is not None and expires_at <= now:
+        return _ended(NotificationStatus.EXPIRED, "expired", now)
+    if person is None:
+        return _ended(NotificationStatus.FAILED, "recipient_unknown", now)
+    if category is None:
+        return _ended(NotificationStatus.FAILED, "category_unknown", now)
+    legs: list[list[Route]] = []
+    trace: list[Step] = []
+    for entry in channels:
+        chain = [entry] if isinstance(entry, str) else entry
+        decisions = [decision for channel in chain for decision in decide_channel(person, channel, category)]
+        trace += (_step(decision, now) for decision in decisions)
+        routes = [(d.channel, d.address) for d in decisions if d.allowed]
+        legs += [[route] for route in routes] if isinstance(entry, str) else [routes] if routes else []
+    if legs:
+        return Plan(legs, NotificationStatus.PROCESSING, "", trace)
+    return Plan([], *_nowhere(trace), trace)
+
+
+def _ended(status: NotificationStatus, reason: str, now: dt.datetime) -> Plan:
+    return Plan(
+        [], status, reason, [{"at": _at(now), "step": "plan", "decision": status.value, "reason": reason}]
+    )
+
+
+def _nowhere(trace: Sequence[Step]) -> tuple[NotificationStatus, str]:
+    """Unwanted where at least one address was held back, else there was none to begin with."""
+    held = [step["reason"] for step in trace if step["reason"] != "no_address"]
+    return (NotificationStatus.SUPPRESSED, held[0]) if held else (NotificationStatus.FAILED, "no_address")
+
+
+def _step(decision: Decision, now: dt.datetime) -> Step:
+    return {
+        "at": _at(now),
+        "step": "plan",
+        "channel": decision.channel,
+        "address": mask(decision.channel, decision.address) if decision.address else "",
+        "decision": "deliver" if decision.allowed else "skip",
+        "reason": decision.reason,
+    }
+
+
+def _at(now: dt.datetime) -> str:
+    return now.isoformat().replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A notification that is to be planned, in the order of `_DUE`."""
+
+    id: UUID
+    recipient_external_id: str
+    recipient_type: str
+    recipient_once: dict[str, Any] | None
+    template_version_id: UUID | None
+    data: Any
+    content: dict[str, str] | None
+    channels: list[Any]
+    category: str
+    priority: int
+    expires_at: dt.datetime | None
+    overrides: dict[str, Any]
+    is_test: bool
+
+    @classmethod
+    def of_row(cls, row: Sequence[Any]) -> Due:
+        return cls(
+            *(orjson.loads(value) if place in _JSON and value else value for place, value in enumerate(row))
+        )
+
+
+_JSON = {3, 5, 6, 7, 11}
+_DUE = ", ".join(Due.__slots__)
+
+_BY_ID = f"""
+    SELECT {_DUE} FROM notifications_notification
+     WHERE id = ANY(%(ids)s) AND tenant_id = %(tenant_id)s AND status = 'accepted'
+     ORDER BY id FOR UPDATE SKIP LOCKED
+"""
+
+_NEXT = f"""
+    SELECT {_DUE} FROM notifications_notification
+     WHERE tenant_id = %(tenant_id)s AND status = 'accepted'
+     ORDER BY priority, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""
+
+Ready = list[tuple[UUID, str, int]]
+
+
+def plan(tenant_id: UUID, ids: Sequence[UUID]) -> Ready:
+    """Plan what of `ids` is still unplanned; what is to be dispatched: (id, channel, priority)."""
+    with tenant_scope(tenant_id):
+        return _plan(tenant_id, _BY_ID, ids=list(ids))
+
+
+def plan_next(tenant_id: UUID, limit: int) -> Ready:
+    """Plan the next notifications of the tenant that wait their turn, the most urgent first."""
+    with tenant_scope(tenant_id):
+        return _plan(tenant_id, _NEXT, limit=limit)
+
+
+def _plan(tenant_id: UUID, statement: str, **params: Any) -> Ready:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"tenant_id": tenant_id, **params})
+        due = [Due.of_row(row) for row in cursor.fetchall()]
+    if not due:
+        return []
+    now = timezone.now()
+    tenant = Tenant.objects.get(pk=tenant_id)
+    people, rules = recipients(tenant, due), categories(tenant_id)
+    plans = [
+        decide(n.channels, person, rules.get(n.category), expires_at=n.expires_at, now=now)
+        for n, person in zip(due, people, strict=True)
+    ]
+    deliveries = [
+        delivery
+        for n, person, made in zip(due, people, plans, strict=True)
+        if person is not None
+        for delivery in _deliveries(n, person, made, rules[n.category])
+    ]
+    queue.enqueue(tenant_id, deliveries, now=now)
+    _record(due, plans, now)
+    return [(d.id, d.routes[0][0], d.priority) for d in deliveries]
+
+
+def recipients(tenant: Tenant, due: Sequence[Due]) -> list[Person | None]:
+    """Who each is for, in order; None where the directory does not know them."""
+    known = resolve(
+        tenant, {(n.recipient_type, n.recipient_external_id) for n in due if n.recipient_once is None}
+    )
+    described = [
+        RecipientFields.model_construct(**n.recipient_once) for n in due if n.recipient_once is not None
+    ]
+    passing = iter(once_many(tenant, described))
+    return [
+        known.get((n.recipient_type, n.recipient_external_id)) if n.recipient_once is None else next(passing)
+        for n in due
+    ]
+
+
+def _deliveries(n: Due, person: Person, made: Plan, category: CategoryRule) -> list[NewDelivery]:
+    payload: dict[str, Any] = {"data": n.data} if n.content is None else {"content": n.content}
+    if n.overrides:
+        payload["overrides"] = n.overrides
+    return [
+        NewDelivery(
+            id=new_id(),
+            notification_id=n.id,
+            recipient_id=person.id,
+            category=n.category,
+            priority=n.priority,
+            routes=routes,
+            template_version_id=n.template_version_id,
+            locale=person.locale,
+            payload=payload,
+            is_test=n.is_test,
+            unknown_policy=category.unknown_policy,
+            deadline=n.expires_at,
+        )
+        for routes in made.legs
+    ]
+
+
+_RECORD = """
+    UPDATE notifications_notification n
+       SET status = s.status, reason = s.reason, trace = s.trace, changed_at = %(now)s
+      FROM unnest(%(ids)s::uuid[], %(statuses)s::text[], %(reasons)s::text[], %(traces)s::jsonb[])
+        AS s(id, status, reason, trace)
+     WHERE n.id = s.id
+"""
+
+
+def _record(due: Sequence[Due], plans: Sequence[Plan], now: dt.datetime) -> None:
+    params = {
+        "now": now,
+        "ids": [n.id for n in due],
+        "statuses": [plan.status.value for plan in plans],
+        "reasons": [plan.reason for plan in plans],
+        "traces": [orjson.dumps(plan.trace).decode() for plan in plans],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_RECORD, params)

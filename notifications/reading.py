@@ -1,0 +1,151 @@
+"""What a service or an operator sees of a notification: its state, its deliveries, and why everything was as it was."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, Max
+
+from delivery.models import Attempt, Delivery, Receipt
+from notifications.models import Batch, Notification, NotificationStatus, Priority
+from preferences.addresses import mask
+
+CLOSED = frozenset(NotificationStatus) - {
+    NotificationStatus.ACCEPTED,
+    NotificationStatus.SCHEDULED,
+    NotificationStatus.PROCESSING,
+}
+
+
+def summary(n: Notification) -> dict[str, Any]:
+    return {
+        "id": n.pk,
+        "status": n.status,
+        "reason": n.reason,
+        "recipient": n.recipient_external_id or None,
+        "template": n.template_code or None,
+        "category": n.category,
+        "type": n.type,
+        "priority": Priority(n.priority).label.lower(),
+        "channels": n.channels,
+        "reference": n.reference,
+        "metadata": n.metadata,
+        "batch_id": n.batch_id,
+        "send_at": n.send_at,
+        "expires_at": n.expires_at,
+        "created_at": n.created_at,
+        "updated_at": n.changed_at,
+    }
+
+
+def detail(n: Notification) -> dict[str, Any]:
+    """A notification with its deliveries, their attempts, and the trace of every decision, oldest first."""
+    deliveries = list(Delivery.objects.filter(notification_id=n.pk).order_by("id"))
+    ids = [delivery.pk for delivery in deliveries]
+    attempts = _grouped(Attempt.objects.filter(delivery_id__in=ids).order_by("started_at", "id"))
+    receipts = _grouped(Receipt.objects.filter(delivery_id__in=ids).order_by("received_at", "id"))
+    return {
+        **summary(n),
+        "data": n.data,
+        "content": n.content,
+        "action": n.action,
+        "deliveries": [_delivery(d, attempts[d.pk]) for d in deliveries],
+        "trace": trace(n, attempts, receipts),
+    }
+
+
+def _grouped(rows: Any) -> dict[UUID, list[Any]]:
+    groups: dict[UUID, list[Any]] = defaultdict(list)
+    for row in rows:
+        groups[row.delivery_id].append(row)
+    return groups
+
+
+def _delivery(d: Delivery, attempts: Sequence[Attempt]) -> dict[str, Any]:
+    return {
+        "id": d.pk,
+        "channel": d.channel,
+        "address": mask(d.channel, d.address),
+        "status": d.status,
+        "reason": d.reason,
+        "detail": d.detail,
+        "provider": attempts[-1].provider if attempts else None,
+        "routes": [{"channel": channel, "address": mask(channel, address)} for channel, address in d.routes],
+        "due_at": d.due_at,
+        "sent_at": d.sent_at,
+        "delivered_at": d.delivered_at,
+        "attempts": [_attempt(attempt) for attempt in attempts],
+    }
+
+
+def _attempt(a: Attempt) -> dict[str, Any]:
+    return {
+        "number": a.number,
+        "channel": a.channel,
+        "provider": a.provider,
+        "account": a.account_name,
+        "outcome": a.outcome,
+        "code": a.code,
+        "detail": a.detail,
+        "ms": a.latency_ms,
+        "at": a.started_at,
+    }
+
+
+def trace(
+    n: Notification, attempts: dict[UUID, list[Attempt]], receipts: dict[UUID, list[Receipt]]
+) -> list[dict[str, Any]]:
+    """Planning's decisions, then what was tried and told, in the order it happened."""
+    accepted = {"at": n.created_at, "step": "accept", "decision": "accepted", "reason": ""}
+    planned = [{**step, "at": dt.datetime.fromisoformat(step["at"])} for step in n.trace]
+    tried = [step for group in attempts.values() for attempt in group for step in _steps(attempt)]
+    told = [_told(receipt) for group in receipts.values() for receipt in group]
+    return [accepted, *sorted([*planned, *tried, *told], key=lambda step: step["at"])]
+
+
+def _steps(a: Attempt) -> list[dict[str, Any]]:
+    """Why this account, and what its outcome led to."""
+    common = {"at": a.started_at, "channel": a.channel}
+    chosen = {**common, "step": "route", "decision": a.account_name, "reason": a.chosen_because}
+    led_to = a.next_step or ("handed over" if a.outcome == "sent" else "")
+    outcome = {**common, "step": "attempt", "decision": a.outcome, "reason": led_to, "code": a.code}
+    return [chosen, outcome]
+
+
+def _told(r: Receipt) -> dict[str, Any]:
+    return {"at": r.received_at, "step": "receipt", "decision": r.status, "reason": r.detail, "code": r.code}
+
+
+def batch(row: Batch) -> dict[str, Any]:
+    """A batch's state, read off its notifications: one pass over its index."""
+    found = (
+        Notification.objects.filter(batch_id=row.pk)
+        .values_list("status")
+        .annotate(count=Count("id"), latest=Max("changed_at"))
+    )
+    counts = {status: count for status, count, _ in found}
+    return {
+        "batch_id": row.pk,
+        "status": batch_status(counts, expected=row.total_expected, canceled=row.canceled_at is not None),
+        "total_expected": row.total_expected,
+        "total_accepted": sum(counts.values()),
+        "counts": counts,
+        "created_at": row.created_at,
+        "updated_at": max([row.updated_at, *(latest for _, _, latest in found)]),
+    }
+
+
+def batch_status(counts: dict[str, int], *, expected: int | None, canceled: bool) -> str:
+    """pending until the first is planned; completed when all that were expected have ended; failed when all failed."""
+    total = sum(counts.values())
+    closed = sum(count for status, count in counts.items() if status in CLOSED)
+    if canceled:
+        return "canceled"
+    if closed == total and total >= (expected or 1):
+        return "failed" if counts.get(NotificationStatus.FAILED) == total else "completed"
+    waiting = counts.get(NotificationStatus.ACCEPTED, 0) + counts.get(NotificationStatus.SCHEDULED, 0)
+    return "pending" if waiting == total else "processing"

@@ -1,0 +1,22 @@
+"""Rings, answered. Each calls one function, and may be repeated or lost without harm."""
+
+from uuid import UUID
+
+from celery import shared_task
+
+from notifications import release
+
+
+@shared_task(name="notifications.plan")
+def plan(tenant_id: str, ids: list[str]) -> None:
+    release.plan(UUID(tenant_id), [UUID(id) for id in ids])
+
+
+@shared_task(name="notifications.plan_waiting")
+def plan_waiting() -> None:
+    release.plan_waiting()
+
+
+@shared_task(name="notifications.plan_due")
+def plan_due() -> None:
+    release.plan_due()

@@ -1,25 +1,29 @@
-"""Around every request: its id, and a problem document for whatever goes wrong."""
+"""Around every request: its id and trace, its rate limit, and a problem document for whatever goes wrong.
+
+Written for the synchronous chain that `config.handler` runs in one thread.
+"""
 
 import logging
 import re
 from collections.abc import Callable
+from math import ceil
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
 from tenants.ids import new_id
-from tenants.logging import request_id
-from tenants.problems import Problem, problem_for, problem_response
+from tenants.problems import METHOD_NOT_ALLOWED, internal_error, is_page, problem_for, problem_response
+from tenants.throttling import RateLimit
+from tenants.tracing import continue_trace, correlated
 
 logger = logging.getLogger(__name__)
 
 _WELL_FORMED = re.compile(r"[\x21-\x7e]{1,128}")
-_PAGES = ("/admin/", "/static/")
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 class RequestContextMiddleware:
-    """Takes or makes `X-Request-ID`, keeps it for the logs, and gives it back."""
+    """Takes or makes `X-Request-ID`, keeps it for the logs, gives it back; continues the caller's trace."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -27,12 +31,28 @@ class RequestContextMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get("X-Request-ID", "")
         current = given if _WELL_FORMED.fullmatch(given) else str(new_id())
-        token = request_id.set(current)
-        try:
+        with correlated(current, continue_trace(request.headers.get("traceparent", ""))):
             response = self.get_response(request)
-        finally:
-            request_id.reset(token)
         response["X-Request-ID"] = current
+        return response
+
+
+class RateLimitMiddleware:
+    """`RateLimit-*` on every answer whose request was counted, refused ones too.
+
+    Names and meanings: https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-06
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        limit: RateLimit | None = getattr(request, "rate_limit", None)
+        if limit is not None:
+            response["RateLimit-Limit"] = str(limit.amount)
+            response["RateLimit-Remaining"] = str(limit.remaining)
+            response["RateLimit-Reset"] = str(ceil(limit.reset_in))
         return response
 
 
@@ -43,17 +63,18 @@ class ProblemMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseNotAllowed) and not is_page(request):
+            allowed = response["Allow"]
+            response = problem_response(METHOD_NOT_ALLOWED)
+            response["Allow"] = allowed
+        return response
 
-    def process_exception(
-        self, request: HttpRequest, error: Exception
-    ) -> HttpResponse | None:
-        if request.path.startswith(_PAGES):
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if is_page(request):
             return None
         problem = problem_for(error)
         if problem is None:
-            logger.exception("unhandled error", exc_info=error)
-            problem = Problem(
-                500, "internal_error", "Something went wrong on our side."
-            )
+            logger.error("unhandled error", exc_info=error)
+            problem = internal_error()
         return problem_response(problem)

@@ -12,8 +12,8 @@ from django.utils import timezone
 from tenants.ids import new_id
 
 
-def loose_key(to: type[models.Model] | str, **options: object) -> models.ForeignKey:  # type: ignore[type-arg]
-    """A foreign key the database does not check: on the hot tables each check would cost a row lock an insert."""
+def loose_key(to: type[models.Model] | str, **options: Any) -> models.ForeignKey:  # type: ignore[type-arg]
+    """A foreign key the database does not check: on the hot tables each check would cost a row lock."""
     return models.ForeignKey(
         to,
         models.DO_NOTHING,
@@ -71,15 +71,13 @@ class Tenant(models.Model):
 
 
 def hash_key(secret: str) -> str:
-    """A key holds 240 random bits, so one round of SHA-256 is as strong as any slow hash and costs a microsecond."""
+    """A key holds 240 random bits: a round of SHA-256 is as strong as any slow hash, at a microsecond."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def validate_scopes(scopes: list[str]) -> None:
     if unknown := sorted(set(scopes) - set(SCOPES)):
-        raise ValidationError(
-            f"Unknown scopes: {', '.join(unknown)}. Known: {', '.join(SCOPES)}."
-        )
+        raise ValidationError(f"Unknown scopes: {', '.join(unknown)}. Known: {', '.join(SCOPES)}.")
 
 
 class ApiKey(models.Model):
@@ -90,9 +88,7 @@ class ApiKey(models.Model):
         TEST = "test", "test (messages go to the sandbox)"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    tenant = models.ForeignKey(
-        Tenant, on_delete=models.CASCADE, related_name="api_keys"
-    )
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=200, blank=True)
     mode = models.CharField(max_length=4, choices=Mode.choices, default=Mode.LIVE)
     prefix = models.CharField(max_length=20, editable=False)
@@ -128,6 +124,4 @@ class ApiKey(models.Model):
 
     def is_valid(self, now: dt.datetime | None = None) -> bool:
         now = now or timezone.now()
-        return self.revoked_at is None and (
-            self.expires_at is None or self.expires_at > now
-        )
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)

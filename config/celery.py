@@ -4,6 +4,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_process_init
 
+import config.correlation  # noqa: F401  its signals
 from config.processes import die_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")

@@ -1,8 +1,47 @@
+"""`/health`, `/health/ready`, `/metrics`: for orchestrators, load balancers and Prometheus."""
+
+from __future__ import annotations
+
+import hmac
+
+import orjson
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from rest_framework.exceptions import NotAuthenticated
+
+from config import metrics as prometheus
+from config import readiness
+from tenants.problems import CONTENT_TYPE, Problem
 
 
+@require_safe
 def live(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("ok")
+    """The process answers. Nothing else is asked: a restart mends no engine."""
+    return HttpResponse(b'{"status":"ok"}', content_type="application/json")
 
 
-ready = metrics = live
+@require_safe
+def ready(request: HttpRequest) -> HttpResponse:
+    """200, or a 503 problem document that names each check and the reason of those that failed."""
+    checks = readiness.check_all()
+    listed = {check.name: "ok" if check.ok else check.reason for check in checks}
+    failed = [check for check in checks if not check.ok]
+    if not failed:
+        return HttpResponse(orjson.dumps({"status": "ok", "checks": listed}), content_type="application/json")
+    detail = "; ".join(f"{check.name}: {check.reason}" for check in failed)
+    problem = Problem(503, "not_ready", detail)
+    return HttpResponse(orjson.dumps({**problem.body(), "checks": listed}), CONTENT_TYPE, 503)
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    if settings.METRICS_TOKEN and not _holds_token(request):
+        raise NotAuthenticated
+    return HttpResponse(generate_latest(prometheus.registry), CONTENT_TYPE_LATEST)
+
+
+def _holds_token(request: HttpRequest) -> bool:
+    shown = request.headers.get("Authorization", "").encode()
+    return hmac.compare_digest(shown, f"Bearer {settings.METRICS_TOKEN}".encode())

@@ -7,6 +7,8 @@ from config import health
 urlpatterns = [
     path("api/v1/services/", include("preferences.urls")),
     path("api/v1/admin/", include("templates_app.urls")),
+    path("api/v1/users/me/", include("notifications.api.user_urls")),
+    path("api/v1/users/me/", include("preferences.user_urls")),
     path("api/v1/", include("notifications.api.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
@@ -17,5 +19,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
+handler400 = "tenants.problems.bad_request"
+handler403 = "tenants.problems.permission_denied"
 handler404 = "tenants.problems.not_found"
 handler500 = "tenants.problems.server_error"

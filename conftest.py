@@ -44,6 +44,7 @@ def drain() -> Callable[[], list[str]]:
 
 
 def _drain() -> list[str]:
+    current_app.loader.import_default_modules()
     with current_app.connection_for_read() as connection:
         channel = connection.default_channel
         assert isinstance(channel, Channel)

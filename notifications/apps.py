@@ -9,6 +9,4 @@ class NotificationsConfig(AppConfig):
         from delivery.signals import deliveries_changed
         from notifications import receivers
 
-        deliveries_changed.connect(
-            receivers.on_deliveries_changed, dispatch_uid="notifications.receivers"
-        )
+        deliveries_changed.connect(receivers.on_deliveries_changed, dispatch_uid="notifications.receivers")

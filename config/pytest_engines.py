@@ -4,6 +4,7 @@ Loaded by `-p` in pyproject.toml. `DATABASE_URL` and `REDIS_URL`, when set, are 
 database is created anew and everything in that Redis is deleted.
 """
 
+import atexit
 import contextlib
 import os
 import signal
@@ -15,13 +16,13 @@ import pytest
 
 from config.embedded import StartError, Valkey, throwaway_engines
 
-_running = pytest.StashKey[contextlib.ExitStack]()
 _OURS = "CARILLON_TEST_ENGINES"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    stack = early_config.stash[_running] = contextlib.ExitStack()
+    stack = contextlib.ExitStack()
+    atexit.register(stack.close)  # pytest's own hooks are left out when it fails this early
     try:
         if os.environ.get("PYTEST_XDIST_WORKER"):
             _start_own_valkey(stack)
@@ -29,10 +30,6 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
             _start(stack)
     except StartError as error:
         raise pytest.UsageError(str(error)) from None
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    config.stash[_running].close()
 
 
 def _start(stack: contextlib.ExitStack) -> None:

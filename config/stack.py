@@ -105,6 +105,7 @@ def _environment(options: Options, running: Engines) -> dict[str, str]:
         "SANDBOX_URL": options.inbox_url,
         "SANDBOX_SMTP_PORT": str(options.smtp_port),
         "PYTHONUNBUFFERED": "1",
+        "CELERY_SKIP_CHECKS": "1",  # `migrate` made them; here they would load the whole API
     }
     return os.environ | running.env | addresses
 
@@ -121,7 +122,7 @@ def _migrate(env: Mapping[str, str]) -> None:
 def _programs(options: Options) -> list[Program]:
     python = sys.executable
     web = ["-m", "uvicorn", "config.asgi:application", "--host", options.host, "--port", str(options.port)]
-    celery = [python, "-m", "celery", "-A", "config"]
+    celery = [python, "-m", "celery", "--quiet", "-A", "config"]
     sandbox = ["-m", "sandbox", "--port", str(options.inbox_port), "--smtp-port", str(options.smtp_port)]
     programs = [
         Program("web", [python, *web, "--no-access-log", "--timeout-graceful-shutdown", "5"]),
@@ -181,7 +182,7 @@ async def _await_ready(url: str) -> None:
                     reason = f"{answer.status}: {(await answer.text())[:500]}"
             except (aiohttp.ClientError, TimeoutError):
                 pass
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.5)
     raise StartError(f"{url}/health/ready is not well after {_READY_WITHIN:.0f} s ({reason})")
 
 

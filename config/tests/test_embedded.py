@@ -6,11 +6,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import psycopg
 import pytest
 import redis
@@ -18,11 +16,10 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from config.embedded import Engines, StartError, Valkey, engines, throwaway_engines
-from config.embedded import account as accounts
 from config.embedded import home as homes
 from config.embedded.postgres import Postgres
+from config.tests.processes import ROOT, wait_until, working_in
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 OWNER = """
 import time
 from config.embedded import engines
@@ -30,18 +27,6 @@ with engines():
     print("up", flush=True)
     time.sleep(60)
 """
-
-
-@pytest.fixture
-def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A home which PostgreSQL's account may enter, and no addresses in the environment."""
-    for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "CREDENTIAL_KEYS"):
-        monkeypatch.delenv(name, raising=False)
-    ground = accounts.temporary_ground(accounts.borrowed())
-    monkeypatch.setenv("CARILLON_HOME", str(ground / "home"))
-    yield ground / "home"
-    wait_until(lambda: working_in(ground) == [])
-    shutil.rmtree(ground)
 
 
 @pytest.fixture(scope="module")
@@ -68,23 +53,6 @@ def owner_process() -> Iterator[subprocess.Popen[bytes]]:
     finally:
         process.kill()
         process.communicate()
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
-def working_in(directory: Path) -> list[psutil.Process]:
-    """The processes whose current directory lies in `directory`, as both engines' does."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if Path(process.cwd()).is_relative_to(directory):
-                found.append(process)
-    return found
 
 
 def remember(running: Engines, word: str) -> None:

@@ -1,0 +1,20 @@
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from config.embedded import account as accounts
+from config.tests.processes import wait_until, working_in
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home which PostgreSQL's account may enter, and no addresses in the environment."""
+    for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "CREDENTIAL_KEYS"):
+        monkeypatch.delenv(name, raising=False)
+    ground = accounts.temporary_ground(accounts.borrowed())
+    monkeypatch.setenv("CARILLON_HOME", str(ground / "home"))
+    yield ground / "home"
+    wait_until(lambda: working_in(ground) == [])
+    shutil.rmtree(ground)

@@ -46,6 +46,7 @@ _LOCALE = re.compile(
     r"((?:-(?:[a-z\d]{5,8}|\d[a-z\d]{3}))*(?:-[a-wyz\d](?:-[a-z\d]{2,8})+)*)",
     re.IGNORECASE | re.ASCII,
 )
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HTTP_URL = TypeAdapter(HttpUrl)
 
 
@@ -58,7 +59,9 @@ def _email(value: str) -> str:
         spelled = f"{local}@{idna.encode(domain, uts46=True).decode()}"
         validate_email(spelled)
     except (idna.IDNAError, Refused):
-        raise PydanticCustomError("invalid_email", "This is not an email address.") from None
+        spelled = ""
+    if not (spelled and spelled.isascii()):  # Django's regular expression takes some letters for ASCII
+        raise PydanticCustomError("invalid_email", "This is not an email address.")
     return spelled
 
 
@@ -96,18 +99,28 @@ def _device(value: Any) -> Any:
     return {"token": value} if isinstance(value, str) else value
 
 
-def _line(longest: int, characters: str = r"[^\x00-\x1f\x7f]") -> StringConstraints:
-    return StringConstraints(min_length=1, max_length=longest, pattern=f"^{characters}+$")
+def _one_line(value: str) -> str:
+    if _CONTROL.search(value):
+        raise PydanticCustomError("control_character", "Line breaks and control characters are refused here.")
+    return value
 
 
-ExternalId = Annotated[str, _line(255)]
-RecipientType = Annotated[str, _line(64)]
+def _token(value: str) -> str:
+    if not (value.isascii() and value.isprintable()):
+        raise PydanticCustomError("invalid_token", "A device token is printable ASCII.")
+    return value
+
+
+_OneLine = AfterValidator(_one_line)
+ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=255), _OneLine]
+RecipientType = Annotated[str, StringConstraints(min_length=1, max_length=64), _OneLine]
+_Handle = Annotated[str, StringConstraints(min_length=1, max_length=500), _OneLine]
 
 
 class DeviceFields(RequestModel):
     """An installation that takes push messages; `platform` is android, ios, web …"""
 
-    token: Annotated[str, _line(ADDRESS_LENGTH, r"[\x20-\x7e]")]
+    token: Annotated[str, StringConstraints(min_length=1, max_length=ADDRESS_LENGTH), AfterValidator(_token)]
     platform: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{0,16}$")] = ""
 
 
@@ -120,7 +133,7 @@ class RecipientFields(RequestModel):
     id: ExternalId | None = None
     type: RecipientType = "user"
     email: Annotated[str, StringConstraints(max_length=320), AfterValidator(_email)] | None = None
-    phone: Annotated[str, _line(64)] | None = None
+    phone: Annotated[str, StringConstraints(max_length=64)] | None = None
     locale: Annotated[str, StringConstraints(max_length=35), AfterValidator(_locale)] | None = None
     timezone: Annotated[str, AfterValidator(_timezone)] | None = None
     devices: (
@@ -132,8 +145,8 @@ class RecipientFields(RequestModel):
         ]
         | None
     ) = None
-    slack: Annotated[str, _line(500)] | None = None
-    discord: Annotated[str, _line(500)] | None = None
+    slack: _Handle | None = None
+    discord: _Handle | None = None
     webhook: Annotated[str, StringConstraints(max_length=ADDRESS_LENGTH), AfterValidator(_url)] | None = None
 
 

@@ -61,13 +61,14 @@ _FIND = f"""
 # What is not given is empty, and empty leaves alone what is stored. What did not change is not written.
 _MERGED = ", ".join(f"coalesce(nullif(excluded.{field}, ''), stored.{field})" for field in FIELDS)
 _GIVEN = ", ".join(f"{column} varchar" for column in _COLUMNS[1:])
+_FILLED = ", ".join(f"coalesce({column}, '')" if column in FIELDS else column for column in _COLUMNS)
 _MERGE = f"""
     INSERT INTO preferences_recipient AS stored (tenant_id, created_at, updated_at, {", ".join(_COLUMNS)})
-    SELECT %s, now(), now(), id, type, external_id, {", ".join(f"coalesce({field}, '')" for field in FIELDS)}
+    SELECT %s, statement_timestamp(), statement_timestamp(), {_FILLED}
     FROM json_to_recordset(%s::json) AS given (id uuid, {_GIVEN})
     ORDER BY type, external_id
     ON CONFLICT (tenant_id, type, external_id) DO UPDATE
-    SET (updated_at, {", ".join(FIELDS)}) = ROW (now(), {_MERGED})
+    SET (updated_at, {", ".join(FIELDS)}) = ROW (excluded.updated_at, {_MERGED})
     WHERE ({", ".join(f"stored.{field}" for field in FIELDS)}) IS DISTINCT FROM ({_MERGED})
 """  # noqa: S608
 

@@ -45,6 +45,7 @@ class Device(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        ordering = ("id",)
         constraints = [models.UniqueConstraint(fields=["tenant", "token"], name="device_token")]
 
     def __str__(self) -> str:

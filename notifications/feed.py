@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -198,8 +198,8 @@ _DELETED = _Change(
 
 
 def mark_received(of: Mailbox, ids: Sequence[UUID]) -> Changed:
-    """A client acknowledged these: their in-app delivery is `delivered`."""
-    return _change(_RECEIVED, of, ids)
+    """A client acknowledged these: their in-app delivery is `delivered`. Other sockets need not know."""
+    return replace(_change(_RECEIVED, of, ids), frames=[])
 
 
 def mark_read(of: Mailbox, ids: Sequence[UUID]) -> Changed:

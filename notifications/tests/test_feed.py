@@ -223,7 +223,7 @@ def test_it_tells_the_delivery_what_a_client_received(ann: Recipient) -> None:
     deliveries = {told.id: sent_delivery(ann, told) for told in (item, other)}
     tell(ann, item, other)
     changed = feed.mark_received(mailbox_of(ann), [item.id])
-    assert changed.ids == [item.id]
+    assert (changed.ids, changed.frames) == ([item.id], [])
     assert status_of(deliveries[item.id]) == "delivered"
     assert status_of(deliveries[other.id]) == "sent"
     feed.mark_read(mailbox_of(ann), [other.id])

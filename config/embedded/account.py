@@ -83,5 +83,8 @@ def _copied(package: Path) -> Path:
                 shutil.copytree(
                     part, draft / part.name, ignore=shutil.ignore_patterns("include", "__pycache__")
                 )
-        draft.rename(target)
+        try:
+            draft.rename(target)
+        except OSError:  # another process was quicker
+            shutil.rmtree(draft)
     return target / package.name

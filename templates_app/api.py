@@ -167,7 +167,7 @@ class VersionPublish(TemplatesView):
 
 
 class VersionPreview(TemplatesView):
-    @extend_schema(operation_id="template_versions_preview", request=PreviewRequest, responses=PreviewAnswer)
+    @extend_schema(request=PreviewRequest, responses=PreviewAnswer)
     def post(self, request: Request, code: str, number: int | None = None) -> Response:
         """What it would say. Nothing is stored or sent. With no version in the path: the newest."""
         wanted = validate(PreviewRequest, request.data)

@@ -63,8 +63,6 @@ class Content:
             auto_escape_callback=lambda name: name == "html",
             pycompat=False,
             debug=False,
-            trim_blocks=True,
-            lstrip_blocks=True,
         )
         self.environment.remove_global("debug")
         for part, source in sources.items():

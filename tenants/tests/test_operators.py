@@ -9,8 +9,10 @@ pytestmark = pytest.mark.django_db
 URL = "/api/v1/admin/templates"
 
 
-def login(name: str = "ann", *, csrf: bool = False, **over: bool) -> tuple[APIClient, User]:
-    user = User.objects.create_user(name, **{"is_staff": True, **over})
+def login(
+    name: str = "ann", *, csrf: bool = False, is_staff: bool = True, is_superuser: bool = False
+) -> tuple[APIClient, User]:
+    user = User.objects.create_user(name, is_staff=is_staff, is_superuser=is_superuser)
     client = APIClient(enforce_csrf_checks=csrf)
     client.force_login(user)
     return client, user

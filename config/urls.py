@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from config import health
 
 urlpatterns = [
+    path("", include("notifications.page_urls")),
     path("api/v1/services/", include("preferences.urls")),
     path("api/v1/admin/", include("templates_app.urls")),
     path("api/v1/users/me/", include("notifications.api.user_urls")),

@@ -18,9 +18,11 @@ django.setup(set_prefix=False)  # first: what follows imports models
 from config.handler import PooledHandler  # noqa: E402
 from notifications.realtime.consumers import FeedConsumer  # noqa: E402
 
+requests = PooledHandler(settings.WEB_THREADS)
 application = ProtocolTypeRouter(
     {
-        "http": PooledHandler(settings.WEB_THREADS),
+        "lifespan": requests,
+        "http": requests,
         "websocket": URLRouter([path("ws/notifications/", FeedConsumer.as_asgi())]),  # type: ignore[arg-type, list-item]
     }
 )

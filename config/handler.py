@@ -14,17 +14,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from tempfile import SpooledTemporaryFile
+from threading import Barrier
 from typing import IO, Any
 
 from django.conf import settings
 from django.core import signals
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.db import connections
 from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
 _CHUNK = 64 * 1024
+_PATIENCE = 5  # seconds for requests that are still worked on when the process ends
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -36,10 +39,32 @@ class PooledHandler(ASGIHandler):
 
     def __init__(self, threads: int) -> None:
         super().__init__()
+        self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
     def load_middleware(self, is_async: bool = False) -> None:
         super().load_middleware(is_async=False)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """https://asgi.readthedocs.io/en/stable/specs/lifespan.html"""
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await asyncio.to_thread(self._close)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def _close(self) -> None:
+        """Have each thread close its own connections; they wait for each other, so none does it twice."""
+        everybody = Barrier(self._threads)
+        for _ in range(self._threads):
+            self._pool.submit(_leave, everybody)
+        self._pool.shutdown()
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -64,6 +89,13 @@ class PooledHandler(ASGIHandler):
         finally:
             response.close()
         return response
+
+
+def _leave(everybody: Barrier) -> None:
+    try:
+        everybody.wait(_PATIENCE)
+    finally:
+        connections.close_all()
 
 
 def _with_length(scope: Scope, body: IO[bytes]) -> Scope:

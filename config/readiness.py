@@ -70,7 +70,7 @@ def _database() -> None:
         cursor.execute("SELECT 1")
 
 
-class _Migrations:
+class Migrations:
     """Reading the migration files takes a while; once applied they stay so for the life of a process."""
 
     applied = False
@@ -132,7 +132,7 @@ def _refuse_overdue(what: str, late: dt.timedelta) -> None:
 
 CHECKS: Mapping[str, Callable[[], None]] = {
     "database": _database,
-    "migrations": _Migrations(),
+    "migrations": Migrations(),
     "broker": _broker,
     "live_feed": _live_feed,
     "beat": _beat,

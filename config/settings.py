@@ -2,7 +2,8 @@
 
 `.env.example` lists each with a line of explanation. With neither `DATABASE_URL` nor `REDIS_URL` set, the
 stack's own PostgreSQL and Valkey are used: `config.embedded` starts them and leaves their addresses in
-`$CARILLON_HOME/services.env`, so that `manage.py` commands in another terminal find them too.
+`$CARILLON_HOME/services.env`, and the secrets it made in `secrets.env`, so that `manage.py` commands in
+another terminal find them too.
 """
 
 import os
@@ -17,16 +18,19 @@ CARILLON_HOME = Path(os.environ.get("CARILLON_HOME", BASE_DIR / ".carillon")).re
 env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
 environ.Env.read_env(CARILLON_HOME / "services.env")
+environ.Env.read_env(CARILLON_HOME / "secrets.env")
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="insecure-build-key-replace-me")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
+# The page at `/` that shows the live feed of the demo tenant and sends to it, for whoever opens it.
+DEMO = env.bool("DEMO", default=False)
+SANDBOX_SMTP_PORT = env.int("SANDBOX_SMTP_PORT", default=1025)
+SANDBOX_URL = env.str("SANDBOX_URL", default="http://127.0.0.1:8025").rstrip("/")
 SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https")
-    if env.bool("BEHIND_PROXY", default=False)
-    else None
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
 )
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
 
@@ -53,6 +57,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "tenants.middleware.RequestContextMiddleware",
+    "tenants.middleware.RateLimitMiddleware",
     "tenants.middleware.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -84,13 +89,13 @@ TEMPLATES = [
 # noticed at the start of the next request or task and replaced.
 DATABASES = {
     "default": {
-        **env.db_url(
-            "DATABASE_URL", default="postgres://postgres@127.0.0.1:5432/carillon"
-        ),
+        **env.db_url("DATABASE_URL", default="postgres://postgres@127.0.0.1:5432/carillon"),
         "CONN_MAX_AGE": env.int("DATABASE_CONN_MAX_AGE", default=60),
         "CONN_HEALTH_CHECKS": True,
     }
 }
+# Seconds; without it an address that swallows packets would hold a thread for minutes.
+DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Valkey or Redis: broker, cache, live-feed channel, rate limits. Nothing that may not be lost.
@@ -126,6 +131,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SCHEDULE = {
+    "tick": {
+        "task": "config.tick",
+        "schedule": 2.0,
+        "options": {"expires": 10, "priority": 0},
+    },
     "release-due": {
         "task": "delivery.release_due",
         "schedule": 1.0,
@@ -170,9 +180,17 @@ NOTIFICATION_RETRY_THRESHOLD = env.int("NOTIFICATION_RETRY_THRESHOLD", default=3
 NOTIFICATION_RELEASE_WINDOW = env.int("NOTIFICATION_RELEASE_WINDOW", default=8)
 IDEMPOTENCY_HOURS = env.int("IDEMPOTENCY_HOURS", default=24)
 RECIPIENT_TOKEN_SECONDS = env.int("RECIPIENT_TOKEN_SECONDS", default=3600)
+# The live feed, a socket: the largest frame it may send, how many a second; how many a recipient may open.
+FEED_MAX_FRAME_BYTES = env.int("FEED_MAX_FRAME_BYTES", default=16 * 1024)
+FEED_FRAMES_PER_SECOND = env.int("FEED_FRAMES_PER_SECOND", default=50)
+FEED_SOCKETS_PER_RECIPIENT = env.int("FEED_SOCKETS_PER_RECIPIENT", default=20)
 # `id:base64(32 bytes)`, newest first: the first encrypts, all decrypt.
 CREDENTIAL_KEYS = env.list("CREDENTIAL_KEYS", default=[])
 
+# Requests that a web process works on at once, each with a database connection of its own.
+WEB_THREADS = env.int("WEB_THREADS", default=8)
+# What a scraper of /metrics must show as its bearer token; empty: anybody may read them.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_BODY_BYTES", default=10 * 1024 * 1024)
 RATE_LIMIT_PER_MINUTE = env.int("RATE_LIMIT_PER_MINUTE", default=60_000)
 

@@ -96,7 +96,7 @@ class RecipientTokenAuthentication(BearerAuthentication):
 def mint_recipient_token(
     tenant: Tenant,
     external_id: str,
-    type: str,  # noqa: A002  the API's own word
+    type: str,
 ) -> tuple[str, dt.datetime]:
     """A JWT (RFC 7519, HS256) that lets its bearer be this recipient until it expires."""
     expires_at = timezone.now().replace(microsecond=0) + dt.timedelta(

@@ -3,8 +3,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from config.embedded import account as accounts
+from config.tasks import tick
 from config.tests.processes import wait_until, working_in
 
 
@@ -18,3 +20,11 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield ground / "home"
     wait_until(lambda: working_in(ground) == [])
     shutil.rmtree(ground)
+
+
+@pytest.fixture
+def beat(transactional_db: None) -> None:
+    """Beat has just ticked."""
+    every, _ = IntervalSchedule.objects.get_or_create(every=2, period=IntervalSchedule.SECONDS)
+    PeriodicTask.objects.update_or_create(name="tick", defaults={"task": tick.name, "interval": every})
+    tick()

@@ -1,5 +1,6 @@
 """Engines that are away: addresses where nobody listens, so that what happens is what happens in earnest."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,3 +25,10 @@ def database_away() -> Iterator[None]:
 def nowhere() -> str:
     """The URL of a Valkey that is not there."""
     return f"redis://127.0.0.1:{free_port()}/0"
+
+
+@contextmanager
+def mute_server() -> Iterator[str]:
+    """The URL of a Valkey that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"redis://127.0.0.1:{server.getsockname()[1]}/0"

@@ -1,0 +1,142 @@
+"""Misconfigurations that should be loud at start-up. `manage.py check --deploy` shows the last kind too.
+
+An error stops every command; a warning is printed by it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
+
+INSECURE_PREFIX = "insecure-"
+_KEY_HINT = "python -c \"import os, base64; print('k1:' + base64.b64encode(os.urandom(32)).decode())\""
+_SHOW_HOW = (
+    'Set SECRET_KEY, e.g. to what `python -c "import secrets; print(secrets.token_urlsafe(48))"` prints.'
+)
+
+
+@register(Tags.security)
+def check_credential_keys(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """`CREDENTIAL_KEYS` is a list of `id:base64(32 bytes)` with distinct ids, or left empty."""
+    ids = [entry.partition(":")[0] for entry in settings.CREDENTIAL_KEYS]
+    found: list[CheckMessage] = [
+        Error(
+            f"CREDENTIAL_KEYS: entry {number} {reason}.",
+            hint=f"Make one with: {_KEY_HINT}",
+            id="carillon.E001",
+        )
+        for number, entry in enumerate(settings.CREDENTIAL_KEYS, 1)
+        if (reason := _malformed(entry))
+    ]
+    if len(set(ids)) < len(ids):
+        found.append(
+            Error(
+                "CREDENTIAL_KEYS: an id stands there twice.", hint="Each key its own id.", id="carillon.E002"
+            )
+        )
+    if not ids:
+        hint = f"Provider credentials cannot be kept without a key. Make one with: {_KEY_HINT}"
+        found.append(checks.Warning("CREDENTIAL_KEYS is empty.", hint=hint, id="carillon.W001"))
+    return found
+
+
+def _malformed(entry: str) -> str:
+    key_id, colon, encoded = entry.partition(":")
+    if not (colon and key_id):
+        return "has no id before a colon"
+    if len(key_id) > 32:
+        return "has an id longer than 32 characters"
+    try:
+        length = len(base64.b64decode(encoded, validate=True))
+    except (binascii.Error, ValueError):
+        return "is not base64 after the colon"
+    return "" if length == 32 else f"holds {length} bytes instead of 32"
+
+
+@register(Tags.urls)
+def check_public_url(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    parts = urlsplit(settings.PUBLIC_URL)
+    if parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment):
+        return []
+    hint = "It is what vendors send receipts to, e.g. https://notify.example.com"
+    return [
+        Error(
+            f"PUBLIC_URL is not an http(s) address: {settings.PUBLIC_URL!r}.", hint=hint, id="carillon.E003"
+        )
+    ]
+
+
+@register
+def check_numbers(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """A lease must outlive the call that it protects, or a row is sent twice while all is well."""
+    positive = [
+        "NOTIFICATION_CHUNK_SIZE",
+        "NOTIFICATION_SEND_CONCURRENCY",
+        "NOTIFICATION_LEASE_SECONDS",
+        "NOTIFICATION_SEND_TIMEOUT",
+        "NOTIFICATION_RELEASE_WINDOW",
+        "IDEMPOTENCY_HOURS",
+        "RECIPIENT_TOKEN_SECONDS",
+        "RATE_LIMIT_PER_MINUTE",
+        "DATA_UPLOAD_MAX_MEMORY_SIZE",
+        "WEB_THREADS",
+    ]
+    found: list[CheckMessage] = [
+        Error(f"{name} must be more than 0.", hint=f"Correct {name}.", id="carillon.E004")
+        for name in positive
+        if getattr(settings, name) <= 0
+    ]
+    if settings.NOTIFICATION_LEASE_SECONDS < 2 * settings.NOTIFICATION_SEND_TIMEOUT:
+        hint = "Raise NOTIFICATION_LEASE_SECONDS or lower NOTIFICATION_SEND_TIMEOUT."
+        found.append(Error("The lease is shorter than two calls may last.", hint=hint, id="carillon.E005"))
+    return found
+
+
+@register(Tags.security, deploy=True)
+def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """What is right for trying things out and wrong where others can reach it."""
+    host = urlsplit(settings.PUBLIC_URL).hostname
+    rules: Sequence[tuple[Callable[[], bool], CheckMessage]] = [
+        (
+            lambda: settings.SECRET_KEY.startswith(INSECURE_PREFIX),
+            Error("SECRET_KEY is the one that everybody knows.", hint=_SHOW_HOW, id="carillon.E010"),
+        ),
+        (
+            lambda: settings.DEBUG,
+            Error("DEBUG is on: error pages show settings.", hint="Set DEBUG=false.", id="carillon.E011"),
+        ),
+        (
+            lambda: settings.DEMO,
+            checks.Warning("DEMO is on: admin/admin may log in.", hint="Set DEMO=false.", id="carillon.W010"),
+        ),
+        (
+            lambda: host in ("localhost", "127.0.0.1", "::1"),
+            checks.Warning(
+                "PUBLIC_URL is this machine: no vendor's receipts will arrive.",
+                hint="Set PUBLIC_URL to the address that vendors reach.",
+                id="carillon.W011",
+            ),
+        ),
+        (
+            lambda: host not in settings.ALLOWED_HOSTS and "*" not in settings.ALLOWED_HOSTS,
+            checks.Warning(
+                "ALLOWED_HOSTS lacks PUBLIC_URL's host.", hint=f"Add {host} to it.", id="carillon.W012"
+            ),
+        ),
+        (
+            lambda: not settings.METRICS_TOKEN,
+            checks.Warning(
+                "/metrics shows tenants' names and volumes to anybody.",
+                hint="Set METRICS_TOKEN, or keep /metrics from the outside at your proxy.",
+                id="carillon.W013",
+            ),
+        ),
+    ]
+    return [message for applies, message in rules if applies()]

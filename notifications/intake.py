@@ -78,7 +78,7 @@ def accept(
         checked = check(tenant, requests, now=now)
         good = [item for item in checked if isinstance(item, Checked)]
         ids = [new_id() for _ in good]
-        _insert(tenant, good, ids, now=now, is_test=is_test, batch_id=batch_id)
+        insert(tenant, good, ids, now=now, is_test=is_test, batch_id=batch_id)
         stored = iter(zip(good, ids, strict=True))
         answers = [item if isinstance(item, Refused) else _answer(*next(stored), now) for item in checked]
         transaction.on_commit(lambda: _ring(tenant, good, ids, in_batch=batch_id is not None))
@@ -216,7 +216,7 @@ _COLUMNS = (
 )
 
 
-def _insert(
+def insert(
     tenant: Tenant,
     items: Sequence[Checked],
     ids: Sequence[UUID],

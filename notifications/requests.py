@@ -15,6 +15,10 @@ PRIORITIES = {priority.label.lower(): priority.value for priority in Priority}
 MAX_ITEMS = 1000
 _ITEM_KEY = r"^[\x21-\x7e]{1,255}$"
 
+LONGEST = 10**9
+"""Seconds: thirty years, so that no sum of times overflows."""
+
+Moment = Annotated[AwareDatetime, Field(lt=dt.datetime(3000, 1, 1, tzinfo=dt.UTC))]
 Text = Annotated[str, StringConstraints(max_length=100_000)]
 Channel = Annotated[str, StringConstraints(min_length=1, max_length=16)]
 Chain = Annotated[list[Channel], Field(min_length=1, max_length=8)]
@@ -60,10 +64,10 @@ class Overrides(RequestModel):
 class Timing(RequestModel):
     """When to send and until when; seconds where it is a length of time."""
 
-    send_at: AwareDatetime | None = None
-    delay: Annotated[int, Field(ge=0)] | None = None
-    expires_at: AwareDatetime | None = None
-    expires_in: Annotated[int, Field(gt=0)] | None = None
+    send_at: Moment | None = None
+    delay: Annotated[int, Field(ge=0, le=LONGEST)] | None = None
+    expires_at: Moment | None = None
+    expires_in: Annotated[int, Field(gt=0, le=LONGEST)] | None = None
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Timing:

@@ -63,11 +63,16 @@ class ProviderError(Exception):
         self.latency_ms = 0
 
 
-class ProviderMisconfigured(Exception):
+def out_of_time() -> ProviderError:
+    """For a message that was not begun, because the calls before it took the chunk's time."""
+    return ProviderError(ErrorKind.RATE_LIMITED, "the chunk took too long: not sent yet", code="out_of_time")
+
+
+class ProviderMisconfigured(Exception):  # noqa: N818 - a state, not an event
     """The account's settings cannot work. Stands outside `ProviderError` so that no retry swallows it."""
 
 
-class ReceiptRefused(Exception):
+class ReceiptRefused(Exception):  # noqa: N818 - our refusal, nobody's error
     """A receipt whose signature does not hold, or that cannot be read."""
 
 
@@ -85,8 +90,8 @@ class Content:
 class Message:
     """One rendered message for one address.
 
-    `id` is the delivery's. `reference` also names the attempt: put it where the vendor's receipts will bring it
-    back (a callback URL, a tag), so that they find their delivery even when the answer to the send was lost.
+    `id` is the delivery's. `reference` also names the attempt: put it where the vendor's receipts will bring
+    it back (a callback URL, a tag), so that they find their delivery even if the answer to the send is lost.
     """
 
     id: UUID
@@ -98,7 +103,7 @@ class Message:
 
 @dataclass(slots=True)
 class Sent:
-    """The vendor took it. `message_id` is what its receipts will call it; `latency_ms` how long it took to say so."""
+    """The vendor took it. `message_id` is what its receipts will call it."""
 
     message_id: str = ""
     detail: str = ""
@@ -119,8 +124,8 @@ class ReceiptStatus(StrEnum):
 class ParsedReceipt:
     """A vendor's word in ours.
 
-    `event_id` is the same when the vendor repeats itself. `reference` is the message's, where the vendor brought
-    it back. `error` is set when the status is FAILED.
+    `event_id` is the same when the vendor repeats itself. `reference` is the message's, where the vendor
+    brought it back. `error` is set when the status is FAILED.
     """
 
     event_id: str
@@ -162,23 +167,34 @@ class Provider(ABC):
         *,
         receipt_url: str = "",
         timeout: float = 10.0,
+        budget: float = 35.0,
         concurrency: int = 100,
     ) -> None:
-        """`receipt_url` is where the vendor is to post receipts; `timeout` is for one call, in seconds."""
+        """`receipt_url` is where the vendor is to post receipts, or empty.
+
+        `timeout` is for one call, in seconds. `budget` is how long after the start of `send` one may begin:
+        when a chunk's lease runs out, somebody else sends what is not answered for.
+        """
         self.settings = settings
         self.receipt_url = receipt_url
         self.timeout = timeout
+        self.budget = budget
         self.concurrency = concurrency
 
     async def send(self, messages: Sequence[Message]) -> list[Sent | ProviderError]:
         """One result a message, in order. Override where the vendor takes many in one call."""
         slots = asyncio.Semaphore(self.concurrency)
+        begun = time.monotonic()
 
         async def guarded(message: Message) -> Sent | ProviderError:
             async with slots:
-                return await self._timed(message)
+                return await self._timed(message) if self.has_time(begun) else out_of_time()
 
         return await asyncio.gather(*(guarded(message) for message in messages))
+
+    def has_time(self, begun: float) -> bool:
+        """Whether a call may begin, in a `send` that began at `begun`, a reading of `time.monotonic`."""
+        return time.monotonic() - begun < self.budget
 
     async def _timed(self, message: Message) -> Sent | ProviderError:
         """The outcome of one message; a defect counts as unknown, since the vendor may have been reached."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from weakref import WeakKeyDictionary
 
 import aiohttp
@@ -35,22 +37,30 @@ async def close_session() -> None:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds from a `Retry-After` header (RFC 9110, section 10.2.3); its date form is not used by any vendor here."""
+    """Seconds from a `Retry-After` header (RFC 9110, section 10.2.3), which is a number or a date."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isdecimal():
+        return float(value)
     try:
-        return max(0.0, float(headers.get("Retry-After", "")))
-    except ValueError:
+        wait = parsedate_to_datetime(value) - dt.datetime.now(dt.UTC)
+    except (ValueError, TypeError):
         return None
+    return max(0.0, wait.total_seconds())
 
 
 def kind_of_status(status: int) -> ErrorKind:
-    """What an HTTP status says when the vendor's own code does not say more."""
-    if status in (401, 403):
-        return ErrorKind.ACCOUNT
+    """What an HTTP status says when the vendor's own code does not say more (RFC 9110, section 15)."""
     if status == 429:
         return ErrorKind.RATE_LIMITED
     if status in (408, 504):  # a gateway gave up waiting: the vendor may still have taken it
         return ErrorKind.UNKNOWN
+    if status < 400 or status in _ACCOUNT:
+        return ErrorKind.ACCOUNT
     return ErrorKind.TRANSIENT if status >= 500 else ErrorKind.ADDRESS
+
+
+_ACCOUNT = {401, 402, 403, 404, 405, 407}
+"""Credentials, payment, permission, and a base URL that leads elsewhere, as a redirect does."""
 
 
 def broken(error: Exception) -> ProviderError:

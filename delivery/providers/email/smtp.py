@@ -1,15 +1,18 @@
 """Email by SMTP (RFC 5321), through Django's own backend: one connection for a chunk, in a thread.
 
-Reply codes decide whose fault it was; see RFC 5321, section 4.2, and the enhanced codes of RFC 3463.
+Whose fault it was is read off the reply code (RFC 5321, section 4.2) and, where the server gives one, the
+enhanced code (RFC 3463), which tells a mailbox that is not there from a sender who is not wanted.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import smtplib
 import time
 from collections.abc import Sequence
 from email.utils import formataddr, parseaddr
+from typing import Any
 
 from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
@@ -23,7 +26,13 @@ from delivery.providers.base import (
     ProviderSettings,
     Sent,
     elapsed_ms,
+    out_of_time,
 )
+
+_ENHANCED = re.compile(r"\b[245]\.(\d{1,3}\.\d{1,3})\b")
+_NOBODY = {"1.1", "1.2", "1.3", "1.6", "1.10", "2.1"}
+"""No such mailbox, no such domain, no address, moved, no mail there, disabled."""
+_TOO_FAST = re.compile(r"\b4\.7\.28\b|\b(rate|throttl\w*|too (many|fast|much))\b", re.IGNORECASE)
 
 
 class Smtp(Provider):
@@ -32,49 +41,64 @@ class Smtp(Provider):
     label = "SMTP"
 
     class Settings(ProviderSettings):
-        host: str = Field(title="Host")
+        host: str = Field(title="Host", min_length=1)
         port: int = Field(587, title="Port", ge=1, le=65535)
         username: str = Field("", title="User name")
         password: SecretStr | None = Field(None, title="Password")
         security: str = Field("starttls", title="Security", pattern=r"^(starttls|tls|none)$")
-        sender: str = Field(title="From", description="Ann's Shop <hello@shop.example>")
+        sender: str = Field(title="From", description="Ann's Shop <hello@shop.example>", pattern=r"@")
 
     async def send(self, messages: Sequence[Message]) -> list[Sent | ProviderError]:
         return await asyncio.to_thread(self._send, messages)
 
     async def check(self) -> None:
-        error = await asyncio.to_thread(self._try_to_open, self._backend())
-        if error:
-            raise error
+        await asyncio.to_thread(self._check)
 
-    def _send(self, messages: Sequence[Message]) -> list[Sent | ProviderError]:
+    def _check(self) -> None:
         backend = self._backend()
         try:
-            return [self._send_by(backend, message) for message in messages]
+            self._open(backend)
         finally:
             self._close(backend)
 
-    def _send_by(self, backend: EmailBackend, message: Message) -> Sent | ProviderError:
-        """Over the open connection, or over a new one when the last message broke it."""
+    def _send(self, messages: Sequence[Message]) -> list[Sent | ProviderError]:
+        backend, begun = self._backend(), time.monotonic()
+        outcomes: list[Sent | ProviderError] = []
+        try:
+            for message in messages:
+                if not self.has_time(begun):
+                    outcomes.append(out_of_time())
+                elif not self._is_open(backend) and (closed := self._try_to_open(backend)):
+                    return [*outcomes, *[closed] * (len(messages) - len(outcomes))]
+                else:
+                    outcomes.append(self._timed_send(backend, message))
+            return outcomes
+        finally:
+            self._close(backend)
+
+    def _timed_send(self, backend: Backend, message: Message) -> Sent | ProviderError:
         begun = time.perf_counter()
-        outcome = self._try_to_open(backend) if backend.connection is None else None
-        outcome = outcome or self._transact(backend, message)
+        outcome = self._transact(backend, message)
         outcome.latency_ms = elapsed_ms(begun)
         return outcome
 
-    def _transact(self, backend: EmailBackend, message: Message) -> Sent | ProviderError:
-        mail = self._mail(message)
+    def _transact(self, backend: Backend, message: Message) -> Sent | ProviderError:
+        try:
+            mail = self._mail(message)
+            mail.message()
+        except (ValueError, TypeError, AttributeError) as error:
+            words = f"cannot be written as a mail: {type(error).__name__}"
+            return ProviderError(ErrorKind.ADDRESS, words, code="bad_message")
+        backend.is_in_doubt = False
         try:
             backend.send_messages([mail])
-        except Exception as error:
-            if not isinstance(error, smtplib.SMTPResponseException | smtplib.SMTPRecipientsRefused):
-                self._close(backend)
-            return _sending_error(error)
+        except (smtplib.SMTPException, OSError, ValueError) as error:
+            return _sending_error(error, backend)
         return Sent(mail.extra_headers["Message-ID"])
 
-    def _backend(self) -> EmailBackend:
+    def _backend(self) -> Backend:
         own = self.settings
-        return EmailBackend(
+        return Backend(
             host=own.host,
             port=own.port,
             username=own.username,
@@ -84,20 +108,29 @@ class Smtp(Provider):
             timeout=self.timeout,
         )
 
-    def _try_to_open(self, backend: EmailBackend) -> ProviderError | None:
+    def _open(self, backend: Backend) -> None:
+        """A connection, or `ProviderError`. Nothing was sent yet, so nothing is in doubt."""
+        begun = time.perf_counter()
         try:
             backend.open()
-        except smtplib.SMTPAuthenticationError as error:
-            return ProviderError(ErrorKind.ACCOUNT, _text(error.smtp_error), code=str(error.smtp_code))
-        except smtplib.SMTPNotSupportedError as error:
-            return ProviderError(ErrorKind.ACCOUNT, str(error), code="not_supported")
         except (smtplib.SMTPException, OSError) as error:
-            return ProviderError(
-                ErrorKind.TRANSIENT, f"could not connect: {type(error).__name__}", code="connection"
-            )
+            refusal = _opening_error(error)
+            refusal.latency_ms = elapsed_ms(begun)
+            raise refusal from None
+
+    def _try_to_open(self, backend: Backend) -> ProviderError | None:
+        try:
+            self._close(backend)
+            self._open(backend)
+        except ProviderError as error:
+            return error
         return None
 
-    def _close(self, backend: EmailBackend) -> None:
+    def _is_open(self, backend: Backend) -> bool:
+        """smtplib closes the socket by itself when the server goes away, and keeps the object."""
+        return getattr(backend.connection, "sock", None) is not None
+
+    def _close(self, backend: Backend) -> None:
         try:
             backend.close()
         except (smtplib.SMTPException, OSError):
@@ -122,28 +155,65 @@ class Smtp(Provider):
         return mail
 
 
-def _sending_error(error: Exception) -> ProviderError:
-    """What a failed transaction means. Once DATA was on its way and the line broke, nobody knows."""
+class Backend(EmailBackend):
+    """Django's backend, which also knows whether the message itself was on its way when the line broke."""
+
+    is_in_doubt = False
+
+    @property
+    def connection_class(self) -> Any:
+        backend = self
+        plain: type[smtplib.SMTP] = super().connection_class
+
+        class Watched(plain):  # type: ignore[misc, valid-type]
+            def data(self, msg: Any) -> tuple[int, bytes]:
+                backend.is_in_doubt = True
+                answer: tuple[int, bytes] = super().data(msg)
+                backend.is_in_doubt = False
+                return answer
+
+        return Watched
+
+
+def _opening_error(error: Exception) -> ProviderError:
+    if isinstance(error, smtplib.SMTPAuthenticationError) and error.smtp_code >= 500:
+        return ProviderError(ErrorKind.ACCOUNT, _text(error.smtp_error), code=str(error.smtp_code))
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return ProviderError(ErrorKind.ACCOUNT, str(error), code="not_supported")
+    if isinstance(error, smtplib.SMTPResponseException):
+        return ProviderError(ErrorKind.TRANSIENT, _text(error.smtp_error), code=str(error.smtp_code))
+    return ProviderError(ErrorKind.TRANSIENT, f"could not connect: {type(error).__name__}", code="connection")
+
+
+def _sending_error(error: Exception, backend: Backend) -> ProviderError:
+    """What a failed transaction means. Once the message was on its way and the line broke, nobody knows."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code, text = next(iter(error.recipients.values()))
-        return _reply(ErrorKind.ADDRESS, code, text, permanent=code in (550, 551, 553))
+        return _reply(ErrorKind.ADDRESS, code, text, is_recipient=True)
     if isinstance(error, smtplib.SMTPSenderRefused):
         return _reply(ErrorKind.ACCOUNT, error.smtp_code, error.smtp_error)
     if isinstance(error, smtplib.SMTPResponseException):
         return _reply(ErrorKind.ADDRESS, error.smtp_code, error.smtp_error)
-    if isinstance(error, smtplib.SMTPException | OSError):
-        return ProviderError(
-            ErrorKind.UNKNOWN, f"the connection broke: {type(error).__name__}", code="connection_lost"
-        )
-    return ProviderError(ErrorKind.ADDRESS, f"cannot be written as a mail: {error}", code="bad_message")
+    if isinstance(error, ValueError | smtplib.SMTPNotSupportedError):
+        return ProviderError(ErrorKind.ADDRESS, "an address that mail cannot carry", code="bad_message")
+    kind = ErrorKind.UNKNOWN if backend.is_in_doubt else ErrorKind.TRANSIENT
+    return ProviderError(kind, f"the connection broke: {type(error).__name__}", code="connection_lost")
 
 
-def _reply(kind: ErrorKind, code: int, text: bytes | str, *, permanent: bool = False) -> ProviderError:
-    """5yz is final and somebody's fault; 4yz is for now; 4.7.x with 42y or 45y is a server that is kept too busy."""
+def _reply(kind: ErrorKind, code: int, text: bytes | str, *, is_recipient: bool = False) -> ProviderError:
+    """4yz is for now, 5yz is final: the address's fault, or ours where it speaks of policy or the sender."""
     words = _text(text)
-    if 400 <= code < 500:
-        kind = ErrorKind.RATE_LIMITED if "4.7.28" in words or "rate" in words.lower() else ErrorKind.TRANSIENT
-    return ProviderError(kind, words, code=str(code), permanent=permanent)
+    if code < 500:
+        kind = ErrorKind.RATE_LIMITED if _TOO_FAST.search(words) else ErrorKind.TRANSIENT
+        return ProviderError(kind, words, code=str(code))
+    found = _ENHANCED.search(words)
+    subject = found[1] if found else ""
+    if code in {530, 535} or subject in {"1.7", "1.8"} or subject.startswith("7."):
+        kind = ErrorKind.ACCOUNT
+    elif subject:
+        kind = ErrorKind.ADDRESS if subject[0] in "1236" else kind
+    gone = is_recipient and (subject in _NOBODY if subject else code in {550, 551, 553})
+    return ProviderError(kind, words, code=str(code), permanent=gone)
 
 
 def _text(words: bytes | str) -> str:

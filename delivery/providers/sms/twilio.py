@@ -1,6 +1,7 @@
 """SMS by Twilio's Messages API, through the `twilio` package's async client over our shared session.
 
-Sending and status callbacks: https://www.twilio.com/docs/messaging/api/message-resource
+Sending: https://www.twilio.com/docs/messaging/api/message-resource
+Status callbacks: https://www.twilio.com/docs/messaging/guides/track-outbound-message-status
 Signatures: https://www.twilio.com/docs/usage/security#validating-requests
 Error codes: https://www.twilio.com/docs/api/errors
 """
@@ -14,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
+import orjson
 from pydantic import Field, SecretStr
 from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http import AsyncHttpClient
@@ -36,24 +38,31 @@ from delivery.providers.base import (
 from delivery.providers.http import BROKEN, broken, kind_of_status, retry_after, session
 
 _VENDOR = "https://api.twilio.com"
-_quiet = logging.getLogger("twilio.async_http_client")
-_quiet.setLevel(logging.WARNING)  # at INFO it writes addresses and bodies
 
 _KINDS = {
     "20003": ErrorKind.ACCOUNT,  # authentication failed
     "20005": ErrorKind.ACCOUNT,  # account not active
+    "20006": ErrorKind.ACCOUNT,  # access denied
     "20008": ErrorKind.ACCOUNT,  # resource not accessible with test credentials
     "20429": ErrorKind.RATE_LIMITED,
     "21212": ErrorKind.ACCOUNT,  # invalid From
     "21408": ErrorKind.ACCOUNT,  # no permission for this region
+    "21601": ErrorKind.ACCOUNT,  # From cannot send SMS
     "21603": ErrorKind.ACCOUNT,  # a From is required
     "21606": ErrorKind.ACCOUNT,  # From cannot send to this destination
+    "21608": ErrorKind.ACCOUNT,  # a trial account, and an unverified recipient
+    "21609": ErrorKind.ACCOUNT,  # invalid StatusCallback: our public URL
     "21611": ErrorKind.RATE_LIMITED,  # the queue of this From is full
+    "21612": ErrorKind.ACCOUNT,  # this From does not reach this To
     "21659": ErrorKind.ACCOUNT,  # From is not a Twilio number
     "21660": ErrorKind.ACCOUNT,  # From is another account's
+    "21703": ErrorKind.ACCOUNT,  # the messaging service has no senders
+    "21705": ErrorKind.ACCOUNT,  # the messaging service is not there
     "30001": ErrorKind.TRANSIENT,  # queue overflow
     "30002": ErrorKind.ACCOUNT,  # account suspended
     "30008": ErrorKind.TRANSIENT,  # unknown error at the carrier
+    "30032": ErrorKind.ACCOUNT,  # toll-free number not verified
+    "30034": ErrorKind.ACCOUNT,  # number not registered for A2P 10DLC
 }
 _PERMANENT = {
     "21211": "not a phone number",
@@ -71,31 +80,33 @@ _STATUSES = {
 }
 
 
-def error_for(code: str, status: int, message: str) -> ProviderError:
+def error_for(code: str, kind: ErrorKind, message: str) -> ProviderError:
+    """What a code of Twilio's means; `kind` is for those that are not in our tables."""
     if code in _PERMANENT:
         return ProviderError(ErrorKind.ADDRESS, _PERMANENT[code], code=code, permanent=True)
-    if code.startswith("30"):
-        return ProviderError(_KINDS.get(code, ErrorKind.ADDRESS), message, code=code)
-    return ProviderError(_KINDS.get(code) or kind_of_status(status), message, code=code)
+    return ProviderError(_KINDS.get(code, kind), message, code=code)
 
 
 class SharedSession(AsyncHttpClient):  # type: ignore[misc]
-    """Twilio's client over the process's session, with the host taken from the account's settings."""
+    """Twilio's client over the process's session, with the host taken from the account's settings.
+
+    It does not log: Twilio's own client writes addresses and bodies.
+    """
 
     def __init__(self, base_url: str, timeout: float) -> None:
-        super().__init__(_quiet, True, timeout)
+        super().__init__(logging.getLogger(__name__), True, timeout)
         self.base_url = base_url.rstrip("/")
         self.limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, 5.0))
 
-    async def request(
+    async def request(  # noqa: PLR0913, PLR0917 - as Twilio's client calls it
         self,
         method: str,
         uri: str,
-        params: dict[str, object] | None = None,
+        params: Any = None,
         data: dict[str, object] | None = None,
         headers: dict[str, str] | None = None,
         auth: tuple[str, str] | None = None,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
         allow_redirects: bool = False,
     ) -> Response:
         if auth:
@@ -110,12 +121,28 @@ class SharedSession(AsyncHttpClient):  # type: ignore[misc]
             timeout=self.limits,
             allow_redirects=False,
         ) as response:
-            text = await response.text()
-        if response.status == 429 or response.status >= 500:
-            kind = kind_of_status(response.status)
-            wait = retry_after(response.headers)
-            raise ProviderError(kind, f"HTTP {response.status}", code=str(response.status), retry_after=wait)
+            text = await response.text(errors="replace")
+        if not response.ok and (refusal := _refusal(response, text)):
+            raise refusal
         return Response(response.status, text, response.headers)
+
+
+def _refusal(response: aiohttp.ClientResponse, text: str) -> ProviderError | None:
+    """What the status alone says; None where Twilio gives a code, which says more."""
+    status = response.status
+    if status != 429 and status < 500 and _is_twilios(text):
+        return None
+    wait = retry_after(response.headers)
+    return ProviderError(kind_of_status(status), f"HTTP {status}", code=str(status), retry_after=wait)
+
+
+def _is_twilios(text: str) -> bool:
+    """Whether it is Twilio that answers, and not a proxy's page."""
+    try:
+        answer = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(answer, dict) and isinstance(answer.get("code"), int)
 
 
 class TwilioSms(Provider):
@@ -125,7 +152,7 @@ class TwilioSms(Provider):
 
     class Settings(ProviderSettings):
         account_sid: str = Field(title="Account SID", pattern=r"^AC[0-9a-zA-Z]{32}$")
-        auth_token: SecretStr = Field(title="Auth token")
+        auth_token: SecretStr = Field(title="Auth token", min_length=1)
         sender: str = Field(
             title="From", description="A number in E.164, or a messaging service's SID (MG…)."
         )
@@ -139,6 +166,8 @@ class TwilioSms(Provider):
 
     async def send_one(self, message: Message) -> Sent:
         created = await self._call(self.client.messages.create_async(to=message.to, **self._fields(message)))
+        if not created.sid:
+            raise ProviderError(ErrorKind.UNKNOWN, "the answer names no message", code="unreadable")
         return Sent(created.sid, created.status)
 
     async def check(self) -> None:
@@ -150,19 +179,21 @@ class TwilioSms(Provider):
             "messaging_service_sid" if sender.startswith("MG") else "from_": sender,
             "body": message.content.body,
         }
-        return {**fields, "status_callback": f"{self.receipt_url}?reference={message.reference}"}
+        if self.receipt_url:
+            fields["status_callback"] = f"{self.receipt_url}?reference={message.reference}"
+        return fields
 
     async def _call(self, call: Any) -> Any:
         try:
             return await call
         except TwilioRestException as error:
-            raise error_for(str(error.code or error.status), error.status, error.msg) from None
+            kind = kind_of_status(error.status)
+            raise error_for(str(error.code or error.status), kind, error.msg) from None
         except BROKEN as error:
             raise broken(error) from None
-        except (TwilioException, ValueError, KeyError) as error:
-            raise ProviderError(
-                ErrorKind.UNKNOWN, "the answer cannot be read", code=type(error).__name__
-            ) from None
+        except (TwilioException, ValueError, KeyError, TypeError, AttributeError) as error:
+            kind = ErrorKind.UNKNOWN  # it answered, and may have taken it
+            raise ProviderError(kind, f"unreadable: {type(error).__name__}", code="unreadable") from None
 
     def verify(self, request: ReceiptRequest) -> None:
         validator = RequestValidator(self.settings.auth_token.get_secret_value())
@@ -172,19 +203,19 @@ class TwilioSms(Provider):
 
     def parse(self, request: ReceiptRequest) -> list[ParsedReceipt]:
         form = self._form(request)
-        try:
-            sid, word = form["MessageSid"], form["MessageStatus"]
-        except KeyError as error:
-            raise ReceiptRefused(f"{error.args[0]} is missing") from None
+        if not (sid := form.get("MessageSid")) or not (word := form.get("MessageStatus")):
+            raise ReceiptRefused("it names no message or no status")
         status = _STATUSES.get(word, ReceiptStatus.UNKNOWN)
-        code = form.get("ErrorCode", "")
-        error = (
-            error_for(code or "30008", 400, form.get("ErrorMessage", word))
-            if status is ReceiptStatus.FAILED
-            else None
-        )
+        error = _failure(form) if status is ReceiptStatus.FAILED else None
         reference = dict(parse_qsl(urlsplit(request.url).query)).get("reference", "")
         return [ParsedReceipt(f"{sid}:{word}", sid, status, dt.datetime.now(dt.UTC), error, reference)]
 
     def _form(self, request: ReceiptRequest) -> dict[str, str]:
         return dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
+
+
+def _failure(form: dict[str, str]) -> ProviderError:
+    """A failure without a code is as good as Twilio's 'unknown error'."""
+    code = form.get("ErrorCode") or "30008"
+    words = form.get("ErrorMessage") or form["MessageStatus"]
+    return error_for(code, ErrorKind.ADDRESS, words)

@@ -1,4 +1,4 @@
-"""Provider accounts: their settings, whose secret fields are encrypted at rest, and the snapshot that routing reads.
+"""Provider accounts: settings, whose secrets are encrypted at rest, and the snapshot that routing reads.
 
 Secrets are one AES-256-GCM message a row, bound to the row's id (NIST SP 800-38D): a 12-byte nonce, then
 ciphertext and tag. The id of the key stands beside it, so that keys can be rotated: put a new one first in
@@ -29,7 +29,7 @@ from delivery.providers.base import Provider, ProviderMisconfigured, ProviderSet
 from delivery.registry import built_in, provider
 from delivery.routing import Account
 
-_NONCE = 12
+_NONCE, _KEY = 12, 32
 
 
 @cache
@@ -43,11 +43,14 @@ def keyring() -> dict[str, AESGCM]:
     for entry in settings.CREDENTIAL_KEYS:
         key_id, _, encoded = entry.partition(":")
         try:
-            ring[key_id] = AESGCM(base64.b64decode(encoded, validate=True))
-        except (binascii.Error, ValueError) as error:
+            key = base64.b64decode(encoded, validate=True)
+        except binascii.Error:
+            key = b""
+        if not key_id or len(key) != _KEY:
             raise ImproperlyConfigured(
-                f"CREDENTIAL_KEYS: key {key_id!r} is not base64 of 32 bytes."
-            ) from error
+                f"CREDENTIAL_KEYS: key {key_id!r} is not an id, a colon and base64 of {_KEY} bytes."
+            )
+        ring[key_id] = AESGCM(key)
     return ring
 
 
@@ -60,13 +63,14 @@ def secret_fields(model: type[ProviderSettings]) -> set[str]:
 
 
 def set_settings(account: ProviderAccount, values: Mapping[str, Any]) -> None:
-    """Check `values` against the provider's Settings and keep them on the (unsaved) account, secrets encrypted.
+    """Check `values` against the provider's Settings and put them on the unsaved account, secrets encrypted.
 
-    Raises pydantic's ValidationError. A secret that is left out keeps its old value.
+    Raises pydantic's ValidationError. A secret that is left out keeps its old value; the old ones need not
+    open where all are given anew.
     """
     model = provider(account.channel, account.provider).Settings
     secret = secret_fields(model)
-    kept = _secrets(account) if account.secrets else {}
+    kept = {} if secret <= values.keys() else _secrets(account)
     checked = model.model_validate({**kept, **values})
     document = checked.model_dump(mode="json", exclude=secret)
     hidden = {
@@ -106,7 +110,7 @@ def _secrets(account: ProviderAccount) -> dict[str, str]:
         )
     try:
         opened: dict[str, str] = orjson.loads(key.decrypt(sealed[:_NONCE], sealed[_NONCE:], account.pk.bytes))
-    except InvalidTag:
+    except (InvalidTag, ValueError):
         raise ProviderMisconfigured(
             f"account {account.name}: its secrets do not open with their key"
         ) from None
@@ -114,18 +118,40 @@ def _secrets(account: ProviderAccount) -> dict[str, str]:
 
 
 def rotate_credentials() -> int:
-    """Encrypt again, with the first key, whatever another key holds; how many accounts that were."""
-    stale = ProviderAccount.objects.exclude(secrets_key_id=next(iter(keyring()))).exclude(secrets=b"")
+    """Encrypt again, with the first key, whatever another key holds; how many accounts that were.
+
+    Raises `ProviderMisconfigured` when all are done, naming those that did not open.
+    """
+    current = next(iter(keyring()))
+    stale = ProviderAccount.objects.exclude(secrets_key_id=current).exclude(secrets=b"")
+    rotated, refused = 0, []
     for account in stale:
-        _encrypt(account, _secrets(account))
-        account.save(update_fields=["secrets", "secrets_key_id"])
-    return len(stale)
+        try:
+            rotated += _rotate(account)
+        except ProviderMisconfigured as error:
+            refused.append(str(error))
+    if refused:
+        raise ProviderMisconfigured("; ".join(refused))
+    return rotated
+
+
+def _rotate(account: ProviderAccount) -> int:
+    """Conditional, so that what an operator saves meanwhile stays."""
+    held = ProviderAccount.objects.filter(pk=account.pk, secrets=account.secrets)
+    _encrypt(account, _secrets(account))
+    return held.update(secrets=account.secrets, secrets_key_id=account.secrets_key_id)
+
+
+def send_budget() -> float:
+    """Seconds that a chunk's calls may take; the rest of the lease is for writing down how they went."""
+    return float(settings.NOTIFICATION_LEASE_SECONDS) * 0.75
 
 
 def instance(account: ProviderAccount | None, cls: type[Provider]) -> Provider:
     """A provider ready to send for this account."""
     options: dict[str, Any] = {
         "timeout": settings.NOTIFICATION_SEND_TIMEOUT,
+        "budget": send_budget() - settings.NOTIFICATION_SEND_TIMEOUT,
         "concurrency": settings.NOTIFICATION_SEND_CONCURRENCY,
     }
     if account is None:

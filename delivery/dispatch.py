@@ -14,11 +14,13 @@ from dataclasses import dataclass, replace
 from random import Random
 from uuid import UUID
 
-from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError
 from django.utils import timezone
 
-from delivery import loop, queue, rates, settlement
-from delivery.accounts import Accounts
+from delivery import loop, queue, rates, recording, settlement
+from delivery.accounts import Accounts, send_budget
+from delivery.models import HELD
 from delivery.providers.base import (
     Content,
     ErrorKind,
@@ -33,11 +35,11 @@ from delivery.retries import Action, Step
 from delivery.routing import Account, Choice, NoAccount, choose
 from delivery.settlement import Call, Settlement
 from templates_app.rendering import RenderError, RenderRequest, Words, render_many
-from tenants.context import installation_scope, tenant_scope
+from tenants.context import tenant_scope
 from tenants.models import Tenant
 
 logger = logging.getLogger(__name__)
-_random = Random()
+_random = Random()  # noqa: S311 - dice, not secrets
 
 Outcomes = Sequence[Sent | ProviderError]
 
@@ -59,17 +61,31 @@ def run(tenant_id: UUID, ids: Sequence[UUID]) -> None:
             return
         accounts = Accounts.of(tenant_id, {leg.channel for leg in legs})
         locale = Tenant.objects.values_list("locale", flat=True).get(pk=tenant_id)
-    parcels, settled = prepare(legs, accounts, fallback_locale=locale, now=timezone.now())
+    parcels, settled = _isolated(legs, accounts, locale)
     settled += deliver(parcels, accounts)
-    with tenant_scope(tenant_id):
-        again = settlement.write(tenant_id, settled)
-    queue.ring(tenant_id, again)
+    queue.ring(tenant_id, recording.settle(tenant_id, settled))
 
 
-def prepare(
-    legs: Sequence[Leg], accounts: Accounts, *, fallback_locale: str, now: dt.datetime
-) -> tuple[list[Parcel], list[Settlement]]:
-    """Route and render. What cannot go now is settled without a call: expired, no account, unrenderable, held."""
+Prepared = tuple[list["Parcel"], list[Settlement]]
+
+
+def _isolated(legs: Sequence[Leg], accounts: Accounts, fallback_locale: str) -> Prepared:
+    """As `prepare`; a leg that cannot be prepared for a defect of ours ends alone, and not with its chunk."""
+    now = timezone.now()
+    try:
+        return prepare(legs, accounts, fallback_locale=fallback_locale, now=now)
+    except OperationalError:
+        raise
+    except Exception as error:
+        if len(legs) == 1:
+            logger.exception("a delivery cannot be prepared", extra={"delivery": legs[0].id})
+            return [], [_stop(legs[0], Action.DEAD_LETTER, "defect", now, type(error).__name__)]
+    parts = [_isolated([leg], accounts, fallback_locale) for leg in legs]
+    return [p for parcels, _ in parts for p in parcels], [s for _, settled in parts for s in settled]
+
+
+def prepare(legs: Sequence[Leg], accounts: Accounts, *, fallback_locale: str, now: dt.datetime) -> Prepared:
+    """Route and render. What cannot go now is settled uncalled: expired, no account, unrenderable, held."""
     settled: list[Settlement] = []
     chosen: list[tuple[Leg, Choice]] = []
     for leg in legs:
@@ -101,14 +117,10 @@ def _stop(leg: Leg, action: Action, reason: str, now: dt.datetime, detail: str =
 
 
 def _without_account(leg: Leg, none: NoAccount, now: dt.datetime) -> Settlement:
-    """Wait for an account that rests, unless another route is open; without one to wait for, that is the end."""
-    if none.well_at is not None and leg.route + 1 == len(leg.routes):
-        if leg.deadline is not None and none.well_at >= leg.deadline:
-            return _stop(leg, Action.EXPIRE, "expired", now, none.reason)
-        return settlement.uncalled(
-            leg, Step(Action.HOLD, none.reason, none.well_at), now=now, detail=none.reason
-        )
-    return _stop(leg, Action.DEAD_LETTER, "no_account", now, none.reason)
+    """Wait for an account that rests, unless another route is open; with none to wait for, it ends."""
+    if none.well_at is None or leg.route + 1 < len(leg.routes):
+        return _stop(leg, Action.DEAD_LETTER, "no_account", now, none.reason)
+    return _hold(leg, none.well_at, now, reason="accounts_resting", detail=none.reason)
 
 
 def _unrenderable(leg: Leg, error: RenderError, now: dt.datetime) -> Settlement:
@@ -139,29 +151,39 @@ def _content(words: Words | RenderError) -> Content | RenderError:
     return words if isinstance(words, RenderError) else Content(*words)
 
 
-def _within_rate(
-    parcels: list[Parcel], settled: list[Settlement], now: dt.datetime
-) -> tuple[list[Parcel], list[Settlement]]:
-    """Hold back what is over its account's rate: each a little later than the one before, behind those already held."""
+def _within_rate(parcels: list[Parcel], settled: list[Settlement], now: dt.datetime) -> Prepared:
+    """Hold back what is over its account's rate."""
     allowed: list[Parcel] = []
     for account, group in by_account(parcels).items():
+        group.sort(key=lambda parcel: parcel.leg.reason != HELD)
         granted = rates.take(account, len(group))
         allowed += group[:granted]
-        if held := group[granted:]:
-            rate = account.rate_per_second or 1
-            behind = queue.held_back(account.id)
-            for place, parcel in enumerate(held, 1):
-                at = now + dt.timedelta(seconds=(behind + place) / rate)
-                settled.append(_hold(parcel, at, now))
+        if granted < len(group):
+            settled += _held_back(account, group[granted:], now)
     return allowed, settled
 
 
-def _hold(parcel: Parcel, at: dt.datetime, now: dt.datetime) -> Settlement:
-    leg, account = parcel.leg, parcel.choice.account
+def _held_back(account: Account, group: Sequence[Parcel], now: dt.datetime) -> list[Settlement]:
+    """Each a little later than the one before. Newcomers go behind those who waited before."""
+    rate = account.rate_per_second or 1
+    behind = queue.held_back(account.id, max(parcel.leg.priority for parcel in group))
+    settled = []
+    for place, parcel in enumerate(group, 1):
+        before = place if parcel.leg.reason == HELD else behind + place
+        at = now + dt.timedelta(seconds=before / rate)
+        detail = f"{account.name} is at its rate"
+        settled.append(_hold(parcel.leg, at, now, reason=HELD, detail=detail, account_id=account.id))
+    return settled
+
+
+def _hold(
+    leg: Leg, at: dt.datetime, now: dt.datetime, *, reason: str, detail: str, account_id: UUID | None = None
+) -> Settlement:
+    """Wait until `at`, without a call; a deadline before that is the end."""
     if leg.deadline is not None and at >= leg.deadline:
-        return _stop(leg, Action.EXPIRE, "expired", now, f"{account.name} is at its rate until the deadline")
-    step = Step(Action.HOLD, f"{account.name} is at its rate", at)
-    return settlement.uncalled(leg, step, account_id=account.id, now=now)
+        return _stop(leg, Action.EXPIRE, "expired", now, f"{detail} until the deadline")
+    step = Step(Action.HOLD, detail, at)
+    return settlement.uncalled(leg, step, now=now, account_id=account_id, reason=reason, detail=detail)
 
 
 def by_account(parcels: Sequence[Parcel]) -> dict[Account, list[Parcel]]:
@@ -173,6 +195,8 @@ def by_account(parcels: Sequence[Parcel]) -> dict[Account, list[Parcel]]:
 
 def deliver(parcels: Sequence[Parcel], accounts: Accounts) -> list[Settlement]:
     """Call the providers, all accounts at once, and decide what each outcome leads to."""
+    if not parcels:
+        return []
     groups = by_account(parcels)
     started_at = timezone.now()
     results = loop.run(_send_all(groups, accounts))
@@ -189,22 +213,34 @@ async def _send_all(groups: dict[Account, list[Parcel]], accounts: Accounts) -> 
 
 
 async def _send(account: Account, group: Sequence[Parcel], accounts: Accounts) -> Outcomes:
-    """One account's outcomes, in order. Whatever its provider does, each message has one before the lease runs out."""
+    """One account's outcomes, in order, before the lease runs out, whatever its provider does."""
     try:
         provider = accounts.instance(account)
-        async with asyncio.timeout(settings.NOTIFICATION_LEASE_SECONDS * 0.75):
-            return await provider.send([_message(parcel) for parcel in group])
-    except (ProviderMisconfigured, UnknownProvider) as misconfigured:
-        logger.error(
-            "an account is misconfigured", extra={"account": account.id, "provider": account.provider}
-        )
-        error = ProviderError(ErrorKind.ACCOUNT, str(misconfigured), code="misconfigured")
+    except Exception as error:  # an account that cannot be used has called nobody
+        about = {"account": account.id, "provider": account.provider}
+        logger.exception("an account is misconfigured", extra=about)
+        return [ProviderError(ErrorKind.ACCOUNT, _words(error), code="misconfigured")] * len(group)
+    try:
+        async with asyncio.timeout(send_budget()):
+            return _checked(await provider.send([_message(parcel) for parcel in group]), len(group))
     except TimeoutError:
-        error = ProviderError(ErrorKind.UNKNOWN, "the provider took as long as the lease", code="timeout")
+        unknown = ProviderError(ErrorKind.UNKNOWN, "the provider took as long as the lease", code="timeout")
     except Exception:
         logger.exception("a provider raised what it should not", extra={"provider": account.provider})
-        error = ProviderError(ErrorKind.UNKNOWN, "a defect in the provider", code="defect")
-    return [error] * len(group)
+        unknown = ProviderError(ErrorKind.UNKNOWN, "a defect in the provider", code="defect")
+    return [unknown] * len(group)
+
+
+def _words(error: Exception) -> str:
+    """What an operator may read of it: our own words, and of others only what kind of error it was."""
+    known = isinstance(error, ProviderMisconfigured | UnknownProvider | ImproperlyConfigured)
+    return str(error) if known else type(error).__name__
+
+
+def _checked(outcomes: Outcomes, expected: int) -> Outcomes:
+    if len(outcomes) != expected or not all(isinstance(o, Sent | ProviderError) for o in outcomes):
+        raise TypeError("a provider answers a Sent or a ProviderError for each message")
+    return outcomes
 
 
 def _message(parcel: Parcel) -> Message:
@@ -221,27 +257,3 @@ def _outcome(parcel: Parcel, call: Call, accounts: Accounts, now: dt.datetime) -
         leg.channel, is_test=leg.is_test, spent=[*leg.spent_accounts, str(call.choice.account.id)]
     )
     return settlement.failed(leg, call.outcome, others=others, now=now, jitter=_random.random(), call=call)
-
-
-def recover_expired() -> int:
-    """End, as `unknown`, the attempts whose worker died, and go on by each category's policy. How many they were."""
-    now = timezone.now()
-    with installation_scope():
-        lost = queue.lost(now=now)
-        again = {
-            tenant_id: settlement.write(tenant_id, [_lost(leg, now) for leg in legs])
-            for tenant_id, legs in lost.items()
-        }
-    for tenant_id, waiting in again.items():
-        queue.ring(tenant_id, waiting)
-    return sum(map(len, lost.values()))
-
-
-def _lost(leg: Leg, now: dt.datetime) -> Settlement:
-    """The account that was being called is not known: the claim does not say, only the settling does."""
-    account = Account(id=None, name="", channel=leg.channel, provider="")
-    error = ProviderError(
-        ErrorKind.UNKNOWN, "the worker was lost before the outcome was recorded", code="lease_expired"
-    )
-    call = Call(Choice(account, "lease ran out"), error, now)
-    return settlement.failed(leg, error, others=0, now=now, jitter=_random.random(), call=call)

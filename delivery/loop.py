@@ -1,4 +1,4 @@
-"""One asyncio loop for a process, for its whole life: provider calls run on it, everything else stays plain."""
+"""One asyncio loop for a thread's whole life: provider calls run on it, everything else stays plain."""
 
 from __future__ import annotations
 

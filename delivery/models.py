@@ -8,7 +8,7 @@ from tenants.models import Tenant, loose_key
 
 
 class ProviderAccount(models.Model):
-    """Credentials and settings for one provider: a tenant's own, or the installation's when it has no tenant."""
+    """Credentials and settings for one provider: a tenant's own, or, without a tenant, the installation's."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     tenant = models.ForeignKey(
@@ -61,6 +61,8 @@ class DeliveryStatus(models.TextChoices):
     CANCELED = "canceled"
 
 
+HELD = "account_rate"
+"""The reason of a delivery that waits for its turn at an account's rate."""
 WAITING = (DeliveryStatus.QUEUED, DeliveryStatus.DEFERRED)
 IN_FLIGHT = (*WAITING, DeliveryStatus.SENDING)
 
@@ -95,7 +97,7 @@ class Delivery(models.Model):
     due_at = models.DateTimeField(default=timezone.now, help_text="Not to be sent before.")
     ring_at = models.DateTimeField(default=timezone.now, help_text="When the sweeper rings for it (again).")
     lease_until = models.DateTimeField(null=True)
-    attempt = models.PositiveSmallIntegerField(default=0, help_text="Number of the last attempt.")
+    attempt = models.PositiveIntegerField(default=0, help_text="Number of the last attempt.")
     tries = models.PositiveSmallIntegerField(default=0, help_text="Failed tries with the account in use.")
     account_id = models.UUIDField(null=True, help_text="The account last used.")
     spent_accounts = models.JSONField(default=list, help_text="Accounts given up on for the route in use.")
@@ -117,6 +119,11 @@ class Delivery(models.Model):
                 fields=["lease_until"],
                 name="delivery_lease",
                 condition=models.Q(status=DeliveryStatus.SENDING),
+            ),
+            models.Index(
+                fields=["account_id", "priority"],
+                name="delivery_held",
+                condition=models.Q(status=DeliveryStatus.QUEUED, reason=HELD),
             ),
             models.Index(
                 fields=["tenant", "reason", "id"],
@@ -146,7 +153,8 @@ class Attempt(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     tenant = loose_key(Tenant)
     delivery = loose_key(Delivery)
-    number = models.PositiveSmallIntegerField()
+    number = models.PositiveIntegerField()
+    route = models.PositiveSmallIntegerField(default=0, help_text="Index of the route it was made by.")
     channel = models.CharField(max_length=16)
     provider = models.CharField(max_length=32, blank=True)
     account_id = models.UUIDField(null=True)
@@ -177,14 +185,15 @@ class Attempt(models.Model):
 class Receipt(models.Model):
     """What a provider later said of an attempt. A repeated event is refused by the unique key.
 
-    A receipt can be here before the attempt it speaks of is recorded: `delivery` is then empty until settling
-    adopts it.
+    A receipt can be here before the attempt it speaks of is recorded: it is pending then, and the sweeper
+    lets it take effect. One that came without our reference has no delivery either until then.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     tenant = loose_key(Tenant, null=True)
     account_id = models.UUIDField()
     delivery = loose_key(Delivery, null=True)
+    attempt = models.PositiveIntegerField(null=True, help_text="Number of the attempt it speaks of.")
     provider_message_id = models.CharField(max_length=255)
     event_id = models.CharField(max_length=255)
     status = models.CharField(max_length=16)
@@ -192,6 +201,7 @@ class Receipt(models.Model):
     code = models.CharField(max_length=64, blank=True)
     detail = models.CharField(max_length=500, blank=True)
     is_permanent = models.BooleanField(default=False, help_text="The address will never work.")
+    is_pending = models.BooleanField(default=False, help_text="Has not taken effect yet.")
     occurred_at = models.DateTimeField()
     received_at = models.DateTimeField(default=timezone.now)
 
@@ -199,11 +209,7 @@ class Receipt(models.Model):
         constraints = [models.UniqueConstraint(fields=["account_id", "event_id"], name="receipt_event")]
         indexes = [
             models.Index(fields=["delivery"], name="receipt_delivery"),
-            models.Index(
-                fields=["account_id", "provider_message_id"],
-                name="receipt_unclaimed",
-                condition=models.Q(delivery=None),
-            ),
+            models.Index(fields=["received_at"], name="receipt_pending", condition=models.Q(is_pending=True)),
         ]
 
     def __str__(self) -> str:

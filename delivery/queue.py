@@ -1,4 +1,4 @@
-"""The queue is the table. Rows are put in, claimed under a lease, rung for again; the broker only carries ids.
+"""The queue is the table. Rows go in, are claimed under a lease, rung for again; the broker only carries ids.
 
 A ring may be lost, repeated or late: a claim takes a row only while it waits and is due, so a repeated ring
 finds nothing, and `release_due` rings again for what nobody came for.
@@ -21,7 +21,7 @@ from django.db import connection
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from delivery.models import Delivery, DeliveryStatus
+from delivery.models import HELD, Delivery, DeliveryStatus
 from tenants.context import installation_scope
 from tenants.copying import copy_rows
 
@@ -73,6 +73,7 @@ class Leg:
     tries: int
     account_id: UUID | None
     spent_accounts: list[str]
+    reason: str
 
     @classmethod
     def of_row(cls, row: Sequence[Any]) -> Leg:
@@ -84,57 +85,25 @@ class Leg:
 
 LEG = ", ".join(f"d.{name}" for name in Leg.__slots__)
 _NEW = (
-    *(
-        "id",
-        "tenant_id",
-        "notification_id",
-        "recipient_id",
-        "category",
-        "priority",
-        "status",
-        "reason",
-        "detail",
-    ),
-    *("routes", "route", "channel", "address", "template_version_id", "locale", "payload", "is_test"),
-    *("unknown_policy", "deadline", "due_at", "ring_at", "attempt", "tries", "spent_accounts", "created_at"),
-    "changed_at",
+    *("id", "tenant_id", "notification_id", "recipient_id", "category", "priority", "template_version_id"),
+    *("locale", "is_test", "unknown_policy", "deadline", "payload", "routes", "channel", "address"),
+    *("status", "reason", "detail", "route", "attempt", "tries", "spent_accounts"),
+    *("due_at", "ring_at", "created_at", "changed_at"),
 )
 
 
 def enqueue(tenant_id: UUID, deliveries: Iterable[NewDelivery], *, now: dt.datetime) -> None:
     """Store the deliveries, due at once. The caller rings once its transaction is committed."""
-    ring_at = now + PATIENCE
-    copy_rows(
-        Delivery,
-        _NEW,
-        (
-            (
-                *(
-                    d.id,
-                    tenant_id,
-                    d.notification_id,
-                    d.recipient_id,
-                    d.category,
-                    d.priority,
-                    "queued",
-                    "",
-                    "",
-                ),
-                *(orjson.dumps(d.routes).decode(), 0, *d.routes[0], d.template_version_id, d.locale),
-                *(
-                    orjson.dumps(d.payload).decode(),
-                    d.is_test,
-                    d.unknown_policy,
-                    d.deadline,
-                    now,
-                    ring_at,
-                    0,
-                    0,
-                ),
-                *("[]", now, now),
-            )
-            for d in deliveries
-        ),
+    copy_rows(Delivery, _NEW, (_new_row(tenant_id, delivery, now) for delivery in deliveries))
+
+
+def _new_row(tenant_id: UUID, d: NewDelivery, now: dt.datetime) -> tuple[Any, ...]:
+    return (
+        *(d.id, tenant_id, d.notification_id, d.recipient_id, d.category, d.priority, d.template_version_id),
+        *(d.locale, d.is_test, d.unknown_policy, d.deadline, orjson.dumps(d.payload).decode()),
+        *(orjson.dumps(d.routes).decode(), *d.routes[0]),
+        *("queued", "", "", 0, 0, 0, "[]"),
+        *(now, now + PATIENCE, now, now),
     )
 
 
@@ -173,7 +142,7 @@ _CLAIM = f"""
              ORDER BY id FOR UPDATE SKIP LOCKED) due
      WHERE d.id = due.id
     RETURNING {LEG}
-"""
+"""  # noqa: S608 - our own column names
 
 
 def claim(ids: Sequence[UUID], *, now: dt.datetime) -> list[Leg]:
@@ -182,29 +151,31 @@ def claim(ids: Sequence[UUID], *, now: dt.datetime) -> list[Leg]:
     return legs(_CLAIM, ids=ids, now=now, lease_until=lease_until)
 
 
+_OF_NOTIFICATION = f"SELECT {LEG} FROM delivery_delivery d WHERE d.notification_id = %(id)s ORDER BY d.id"  # noqa: S608
+
+
 def legs_of(notification_id: UUID) -> list[Leg]:
     """A notification's deliveries as they stand, unclaimed."""
-    return legs(
-        f"SELECT {LEG} FROM delivery_delivery d WHERE d.notification_id = %(id)s ORDER BY d.id",
-        id=notification_id,
-    )
+    return legs(_OF_NOTIFICATION, id=notification_id)
 
 
 _LOST = f"""
-    SELECT {LEG}, d.tenant_id FROM delivery_delivery d
-     WHERE d.status = 'sending' AND d.lease_until < %(now)s
-     ORDER BY d.id LIMIT {_SWEEP} FOR UPDATE SKIP LOCKED
-"""
+    SELECT {LEG} FROM delivery_delivery d
+     WHERE d.tenant_id = %(tenant_id)s AND d.status = 'sending' AND d.lease_until < %(now)s
+     ORDER BY d.id LIMIT {_SWEEP}
+"""  # noqa: S608 - our own column names
 
 
-def lost(*, now: dt.datetime) -> dict[UUID, list[Leg]]:
-    """By tenant, the deliveries whose lease ran out: their worker died between the provider and the record."""
-    by_tenant: dict[UUID, list[Leg]] = defaultdict(list)
-    with connection.cursor() as cursor:
-        cursor.execute(_LOST, {"now": now})
-        for *leg, tenant_id in cursor.fetchall():
-            by_tenant[tenant_id].append(Leg.of_row(leg))
-    return by_tenant
+def lost(tenant_id: UUID, *, now: dt.datetime) -> list[Leg]:
+    """The deliveries whose lease ran out: their worker died between the provider and the record."""
+    return legs(_LOST, tenant_id=tenant_id, now=now)
+
+
+def tenants_with_lost(*, now: dt.datetime) -> list[UUID]:
+    """The tenants that have any such delivery."""
+    rows = Delivery.objects.filter(status=DeliveryStatus.SENDING, lease_until__lt=now)
+    with installation_scope():
+        return list(rows.order_by("tenant_id").values_list("tenant_id", flat=True).distinct())
 
 
 def legs(statement: str, **params: Any) -> list[Leg]:
@@ -215,13 +186,14 @@ def legs(statement: str, **params: Any) -> list[Leg]:
 
 
 _RELEASE = f"""
-    UPDATE delivery_delivery d SET ring_at = %(again)s
-      FROM (SELECT id FROM delivery_delivery
-             WHERE status IN ('queued', 'deferred') AND ring_at <= %(now)s
-             ORDER BY ring_at LIMIT {_SWEEP} FOR UPDATE SKIP LOCKED) due
-     WHERE d.id = due.id
+    WITH due AS MATERIALIZED (
+        SELECT id FROM delivery_delivery
+         WHERE status IN ('queued', 'deferred') AND ring_at <= %(now)s
+         ORDER BY ring_at LIMIT {_SWEEP} FOR UPDATE SKIP LOCKED
+    )
+    UPDATE delivery_delivery d SET ring_at = %(again)s FROM due WHERE d.id = due.id
     RETURNING d.tenant_id, d.id, d.channel, d.priority
-"""
+"""  # noqa: S608
 
 
 def release_due(*, now: dt.datetime) -> int:
@@ -237,9 +209,11 @@ def release_due(*, now: dt.datetime) -> int:
     return len(due)
 
 
-def held_back(account_id: UUID | None) -> int:
-    """How many deliveries already wait for this account's rate."""
-    return Delivery.objects.filter(status="queued", reason="rate_limited", account_id=account_id).count()
+def held_back(account_id: UUID | None, priority: int) -> int:
+    """How many deliveries already wait for their turn at this account's rate, as urgent as this or more."""
+    held = Delivery.objects.filter(status=DeliveryStatus.QUEUED, reason=HELD, account_id=account_id)
+    with installation_scope():
+        return held.filter(priority__lte=priority).count()
 
 
 _CANCEL = """
@@ -260,27 +234,25 @@ def cancel(notification_ids: Sequence[UUID]) -> set[UUID]:
         return {id for (id,) in cursor.fetchall()}
 
 
+_REDRIVE = """
+    UPDATE delivery_delivery d
+       SET status = 'queued', reason = 'redriven', detail = '', route = 0, channel = d.routes->0->>0,
+           address = d.routes->0->>1, tries = 0, spent_accounts = '[]', account_id = NULL,
+           due_at = %(now)s, ring_at = %(ring_at)s, changed_at = %(now)s
+      FROM (SELECT id FROM delivery_delivery
+             WHERE id = ANY(%(ids)s) AND status = 'failed' ORDER BY id FOR UPDATE) dead
+     WHERE d.id = dead.id
+    RETURNING d.id
+"""
+
+
 def redrive(delivery_ids: Sequence[UUID]) -> list[Delivery]:
-    """Put dead letters back at the start of their routes, due at once; those that were. The caller rings."""
+    """Put dead letters back at the start of their routes, due at once; those that were, in order of id.
+
+    The caller tells of it in the same transaction, and rings when that is committed.
+    """
     now = timezone.now()
-    rows = list(
-        Delivery.objects.select_for_update().filter(pk__in=delivery_ids, status="failed").order_by("pk")
-    )
-    for row in rows:
-        row.status, row.reason, row.detail = DeliveryStatus.QUEUED, "redriven", ""
-        row.route, row.tries, row.spent_accounts, row.account_id = 0, 0, [], None
-        row.channel, row.address = row.routes[0]
-        row.due_at, row.ring_at, row.changed_at = now, now + PATIENCE, now
-    fields = [
-        "status",
-        "reason",
-        "detail",
-        "route",
-        "tries",
-        "spent_accounts",
-        "account_id",
-        "channel",
-        "address",
-    ]
-    Delivery.objects.bulk_update(rows, [*fields, "due_at", "ring_at", "changed_at"])
-    return rows
+    with connection.cursor() as cursor:
+        cursor.execute(_REDRIVE, {"ids": list(delivery_ids), "now": now, "ring_at": now + PATIENCE})
+        ids = [id for (id,) in cursor.fetchall()]
+    return list(Delivery.objects.filter(pk__in=ids).order_by("pk"))

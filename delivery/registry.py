@@ -11,7 +11,7 @@ from delivery import providers as package
 from delivery.providers.base import Provider
 
 
-class UnknownProvider(LookupError):
+class UnknownProvider(LookupError):  # noqa: N818 - as Django names its own: DoesNotExist
     """An account names a provider that no file under `delivery/providers/` defines."""
 
 

@@ -1,4 +1,4 @@
-"""What next after this error: a pure function from the error and the delivery's state to a step and its reason."""
+"""What next after this error: a pure function from error and state to a step and its reason."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from delivery.providers.base import ErrorKind, ProviderError
+
+LONGEST = dt.timedelta(days=1).total_seconds()
+"""The longest wait that a vendor may ask for, in seconds."""
 
 
 class Action(StrEnum):
@@ -28,13 +31,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the delivery still has: failed tries with this account, further accounts, further routes, time."""
+    """What the delivery still has: failed tries with this account, further accounts, further routes, time.
+
+    `calls` counts all its attempts, this one too.
+    """
 
     tries: int
     accounts_left: bool
     routes_left: bool
     deadline: dt.datetime | None = None
     unknown_policy: str = "resend"
+    calls: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +54,28 @@ class Policy:
 
     def backoff(self, tries: int, jitter: float) -> float:
         """Seconds before try number `tries + 1`; `jitter` in [0, 1) adds up to a quarter."""
-        return min(self.longest, self.base * 2**tries) * (1 + jitter / 4)
+        return min(self.longest, self.base * 2.0 ** min(tries, 32)) * (1 + jitter / 4)
+
+
+_SENDS_AGAIN = {Action.RETRY, Action.HOLD, Action.NEXT_ACCOUNT, Action.NEXT_ROUTE}
 
 
 def next_step(error: ProviderError, state: State, policy: Policy, *, now: dt.datetime, jitter: float) -> Step:
-    """The step after a failed attempt. Never later than the deadline: what cannot make it moves on or expires."""
+    """The step after a failed attempt. Never past the deadline: what cannot make it moves on or expires."""
+    step = _after(error, state, policy, now=now, jitter=jitter)
+    is_over = state.deadline is not None and state.deadline <= step.at
+    return Step(Action.EXPIRE, "expired", now) if is_over and step.action in _SENDS_AGAIN else step
+
+
+def _after(error: ProviderError, state: State, policy: Policy, *, now: dt.datetime, jitter: float) -> Step:
     match error.kind:
         case ErrorKind.RATE_LIMITED:
-            wait = (error.retry_after or 1.0) * (1 + jitter / 4)
+            wait = _asked_for(error, jitter) or policy.backoff(state.calls - 1, jitter) / policy.base
             return _wait(Action.HOLD, "rate limited", wait, state, now)
         case ErrorKind.TRANSIENT if state.tries < policy.retries:
-            wait = max(policy.backoff(state.tries, jitter), error.retry_after or 0.0)
-            return _wait(
-                Action.RETRY, f"transient, retry {state.tries + 1} of {policy.retries}", wait, state, now
-            )
+            wait = max(policy.backoff(state.tries, jitter), _asked_for(error, jitter))
+            reason = f"transient, retry {state.tries + 1} of {policy.retries}"
+            return _wait(Action.RETRY, reason, wait, state, now)
         case ErrorKind.TRANSIENT:
             return _give_up_account("retries spent", state, now)
         case ErrorKind.ACCOUNT:
@@ -69,6 +84,11 @@ def next_step(error: ProviderError, state: State, policy: Policy, *, now: dt.dat
             return _give_up_route("address refused", state, now)
         case ErrorKind.UNKNOWN:
             return _after_unknown(state, policy, now)
+
+
+def _asked_for(error: ProviderError, jitter: float) -> float:
+    """Seconds that the vendor asked for, and a little more, so that not all come back at once."""
+    return max(0.0, min(error.retry_after or 0.0, LONGEST)) * (1 + jitter / 4)
 
 
 def _after_unknown(state: State, policy: Policy, now: dt.datetime) -> Step:

@@ -16,6 +16,7 @@ from uuid import UUID
 BREAKER = 0.1
 RECOVERY = dt.timedelta(minutes=5)
 """How long from no health at all to full health."""
+_EVER = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Account:
     weight: int = 100
     rate_per_second: int | None = None
     health: float = 1.0
-    health_at: dt.datetime = dt.datetime.min.replace(tzinfo=dt.UTC)
+    health_at: dt.datetime = _EVER
 
     def health_now(self, now: dt.datetime) -> float:
         return min(1.0, self.health + max(dt.timedelta(), now - self.health_at) / RECOVERY)
@@ -52,7 +53,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class NoAccount:
-    """Nobody to send by. `well_at` is when one that is resting may be tried; None when there is none to wait for."""
+    """Nobody to send by. `well_at`: when one that rests may be tried; None when there is none to wait for."""
 
     reason: str
     well_at: dt.datetime | None = None
@@ -101,5 +102,5 @@ def _draw(well: Sequence[Account], *, now: dt.datetime, random: Random, skipped:
 
 
 def health_after(account: Account, *, failed: int, of: int, now: dt.datetime) -> float:
-    """The health that remains after a chunk in which `failed` of `of` calls failed: two lost chunks open the breaker."""
+    """The health that remains after `failed` of `of` calls failed: two lost chunks open the breaker."""
     return account.health_now(now) * (1 - 0.7 * failed / of)

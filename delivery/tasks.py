@@ -7,7 +7,7 @@ from celery.signals import worker_process_shutdown
 from django.utils import timezone
 
 from delivery import dispatch as dispatching
-from delivery import loop, queue, receipts
+from delivery import loop, queue, receipts, recovery
 
 
 @shared_task(name="delivery.dispatch")
@@ -17,13 +17,13 @@ def dispatch(tenant_id: str, ids: list[str]) -> None:
 
 @shared_task(name="delivery.release_due")
 def release_due() -> None:
-    receipts.adopt()
     queue.release_due(now=timezone.now())
+    receipts.adopt()
 
 
 @shared_task(name="delivery.recover_expired")
 def recover_expired() -> None:
-    dispatching.recover_expired()
+    recovery.recover_expired()
 
 
 @worker_process_shutdown.connect

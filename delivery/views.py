@@ -1,3 +1,4 @@
+import logging
 from uuid import UUID
 
 from django.conf import settings
@@ -8,13 +9,16 @@ from django.views.decorators.csrf import csrf_exempt
 
 from delivery import receipts
 from delivery.models import ProviderAccount
-from delivery.providers.base import ReceiptRefused, ReceiptRequest
+from delivery.providers.base import ProviderMisconfigured, ReceiptRefused, ReceiptRequest
+from delivery.registry import UnknownProvider
 from tenants.problems import Problem
+
+logger = logging.getLogger(__name__)
 
 
 @method_decorator(csrf_exempt, name="dispatch")
 class ReceiptView(View):
-    """`POST /webhooks/{provider}/{account_id}`: where vendors post receipts. The signature is the credential."""
+    """`POST /webhooks/{provider}/{account_id}`: a vendor's receipts. The signature is the credential."""
 
     def post(self, request: HttpRequest, provider: str, account_id: UUID) -> HttpResponse:
         account = ProviderAccount.objects.filter(pk=account_id, provider=provider).first()
@@ -24,6 +28,10 @@ class ReceiptView(View):
             receipts.receive(account, _as_signed(request))
         except ReceiptRefused as refusal:
             raise Problem(403, "receipt_refused", f"The receipt is refused: {refusal}.") from None
+        except (ProviderMisconfigured, UnknownProvider) as misconfigured:
+            logger.exception("an account is misconfigured", extra={"account": account.pk})
+            detail = "The account cannot verify receipts now. Post this one again later."
+            raise Problem(503, "unavailable", detail, retry_after=60) from misconfigured
         return HttpResponse(status=204)
 
 

@@ -84,7 +84,7 @@ class Migration(migrations.Migration):
                 ("lease_until", models.DateTimeField(null=True)),
                 (
                     "attempt",
-                    models.PositiveSmallIntegerField(default=0, help_text="Number of the last attempt."),
+                    models.PositiveIntegerField(default=0, help_text="Number of the last attempt."),
                 ),
                 (
                     "tries",
@@ -125,7 +125,13 @@ class Migration(migrations.Migration):
                         default=tenants.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
-                ("number", models.PositiveSmallIntegerField()),
+                ("number", models.PositiveIntegerField()),
+                (
+                    "route",
+                    models.PositiveSmallIntegerField(
+                        default=0, help_text="Index of the route it was made by."
+                    ),
+                ),
                 ("channel", models.CharField(max_length=16)),
                 ("provider", models.CharField(blank=True, max_length=32)),
                 ("account_id", models.UUIDField(null=True)),
@@ -263,6 +269,11 @@ class Migration(migrations.Migration):
                     "is_permanent",
                     models.BooleanField(default=False, help_text="The address will never work."),
                 ),
+                ("is_pending", models.BooleanField(default=False, help_text="Has not taken effect yet.")),
+                (
+                    "attempt",
+                    models.PositiveIntegerField(help_text="Number of the attempt it speaks of.", null=True),
+                ),
                 ("occurred_at", models.DateTimeField()),
                 ("received_at", models.DateTimeField(default=django.utils.timezone.now)),
                 (
@@ -310,6 +321,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="delivery",
             index=models.Index(
+                condition=models.Q(("reason", "account_rate"), ("status", "queued")),
+                fields=["account_id", "priority"],
+                name="delivery_held",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="delivery",
+            index=models.Index(
                 condition=models.Q(("status", "failed")),
                 fields=["tenant", "reason", "id"],
                 name="delivery_dead_letter",
@@ -340,9 +359,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="receipt",
             index=models.Index(
-                condition=models.Q(("delivery", None)),
-                fields=["account_id", "provider_message_id"],
-                name="receipt_unclaimed",
+                condition=models.Q(("is_pending", True)), fields=["received_at"], name="receipt_pending"
             ),
         ),
         migrations.AddConstraint(

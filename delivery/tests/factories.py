@@ -13,7 +13,9 @@ from tenants.models import Tenant
 _number = count(1)
 
 
-def create_account(tenant: Tenant | None, channel: str, provider: str, settings: dict[str, Any], **over: Any) -> ProviderAccount:
+def create_account(
+    tenant: Tenant | None, channel: str, provider: str, settings: dict[str, Any], **over: Any
+) -> ProviderAccount:
     name = f"{provider}-{next(_number)}"
     account = ProviderAccount(tenant=tenant, name=name, channel=channel, provider=provider)
     for field, value in over.items():

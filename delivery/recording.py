@@ -1,0 +1,238 @@
+"""Writing settlements down: status, attempt, health, suppression and news in one transaction a chunk.
+
+Rows are locked in one order everywhere, so that no two transactions wait for each other: deliveries by id,
+then accounts, suppressions, and notifications (the signal's receivers).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.conf import settings
+from django.db import IntegrityError, InterfaceError, OperationalError, connection
+
+from delivery.accounts import snapshot
+from delivery.models import Attempt, Delivery, Outcome, ProviderAccount
+from delivery.providers.base import ErrorKind, ProviderError, Sent
+from delivery.queue import PATIENCE
+from delivery.routing import health_after
+from delivery.settlement import Call, Settlement
+from delivery.signals import Change, deliveries_changed
+from preferences.addresses import mask
+from preferences.directory import suppress
+from preferences.models import Suppression
+from tenants.context import tenant_scope
+from tenants.copying import copy_rows
+
+logger = logging.getLogger(__name__)
+
+Ready = list[tuple[UUID, str, int]]
+"""What is to be rung for at once: (id, channel, priority)."""
+
+_BLAMES_ACCOUNT = {ErrorKind.TRANSIENT, ErrorKind.ACCOUNT, ErrorKind.UNKNOWN}
+_AWAY = (OperationalError, InterfaceError)
+_PAUSE = 0.2  # seconds between two tries to reach PostgreSQL
+
+
+def settle(tenant_id: UUID, settlements: Sequence[Settlement]) -> Ready:
+    """Record a chunk whose providers were called: what is forgotten now would be sent again.
+
+    So it is tried until the leases run out while PostgreSQL is away, and a delivery that cannot be recorded
+    does not take its chunk with it.
+    """
+    try:
+        return _persist(tenant_id, settlements)
+    except _AWAY:
+        raise
+    except Exception:
+        if len(settlements) == 1:
+            logger.exception("a delivery cannot be settled", extra={"delivery": settlements[0].leg.id})
+            return []
+        logger.exception("a chunk cannot be settled at once", extra={"tenant": tenant_id})
+    middle = len(settlements) // 2
+    return settle(tenant_id, settlements[:middle]) + settle(tenant_id, settlements[middle:])
+
+
+def _persist(tenant_id: UUID, settlements: Sequence[Settlement]) -> Ready:
+    give_up = time.monotonic() + settings.NOTIFICATION_LEASE_SECONDS / 4
+    is_repeated = False
+    while True:
+        try:
+            with tenant_scope(tenant_id):
+                return write(tenant_id, settlements)
+        except _AWAY:
+            if time.monotonic() > give_up:
+                raise
+            logger.warning("PostgreSQL is away: settling again", extra={"tenant": tenant_id})
+            is_repeated = True
+            connection.close()
+            time.sleep(_PAUSE)
+        except IntegrityError:
+            if not is_repeated:
+                raise
+            return []  # the commit whose answer was lost had been made: the attempts are there
+
+
+def write(tenant_id: UUID, settlements: Sequence[Settlement], *, news: Sequence[Change] = ()) -> Ready:
+    """Record a chunk, inside its tenant's scope, and tell of it and of `news`.
+
+    A worker whose lease ran out finds its rows in other hands: its attempts are kept, and 'sent' still counts
+    where the row would otherwise be sent again, but nothing else is changed.
+    """
+    written = _update(settlements) if settlements else set()
+    calls = [s for s in settlements if s.call is not None and (s.leg.id in written or not s.is_surmise)]
+    _record_attempts(tenant_id, calls)
+    _record_health(calls)
+    _suppress(tenant_id, calls)
+    settled = [s for s in settlements if s.leg.id in written]
+    changes = [*news, *(_change(s) for s in settled if not s.is_waiting)]
+    if changes:
+        deliveries_changed.send(Delivery, tenant_id=tenant_id, changes=changes)
+    return [
+        (s.leg.id, s.leg.routes[s.route][0], s.leg.priority)
+        for s in settled
+        if s.is_waiting and s.due_at is not None and s.due_at <= s.at
+    ]
+
+
+def lock(delivery_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Lock deliveries in order of id, before a statement that would take them in any; their statuses."""
+    rows = Delivery.objects.select_for_update(no_key=True).filter(pk__in=set(delivery_ids)).order_by("pk")
+    return dict(rows.values_list("pk", "status"))
+
+
+_UPDATE = """
+    UPDATE delivery_delivery d
+       SET status = s.status, reason = s.reason, detail = s.detail, route = s.route, channel = s.channel,
+           address = s.address, attempt = s.attempt, tries = s.tries, account_id = s.account_id,
+           spent_accounts = s.spent, due_at = coalesce(s.due_at, d.due_at),
+           ring_at = coalesce(s.ring_at, d.ring_at), lease_until = NULL, changed_at = s.at,
+           sent_at = CASE WHEN s.status = 'sent' THEN s.at ELSE d.sent_at END
+      FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::text[], %s::int[], %s::text[],
+                  %s::text[], %s::int[], %s::int[], %s::uuid[], %s::jsonb[], %s::timestamptz[],
+                  %s::timestamptz[], %s::timestamptz[])
+        AS s(id, claim, status, reason, detail, route, channel, address, attempt, tries, account_id, spent,
+             due_at, ring_at, at)
+     WHERE d.id = s.id
+       AND (d.status = 'sending' AND d.attempt = s.claim
+            OR s.status = 'sent' AND d.status IN ('queued', 'deferred', 'sending'))
+    RETURNING d.id
+"""
+
+
+def _update(settlements: Sequence[Settlement]) -> set[UUID]:
+    lock(s.leg.id for s in settlements)
+    rows = [_row(s) for s in settlements]
+    with connection.cursor() as cursor:
+        cursor.execute(_UPDATE, [list(column) for column in zip(*rows, strict=True)])
+        return {id for (id,) in cursor.fetchall()}
+
+
+def _row(s: Settlement) -> tuple[Any, ...]:
+    ring_at = None
+    if s.due_at is not None:
+        ring_at = s.due_at if s.due_at > s.at else s.at + PATIENCE
+    return (
+        *(s.leg.id, s.leg.attempt, s.status.value, s.reason[:64], _told(s, s.detail), s.route),
+        *(*s.leg.routes[s.route], s.leg.attempt - s.refund, s.tries, s.account_id),
+        *(orjson.dumps(list(s.spent_accounts)).decode(), s.due_at, ring_at, s.at),
+    )
+
+
+def _change(s: Settlement) -> Change:
+    leg = s.leg
+    return Change(
+        leg.id, leg.notification_id, leg.recipient_id, leg.channel, s.status.value, s.reason, s.at, s.content
+    )
+
+
+_ATTEMPT = (
+    *(
+        "id",
+        "tenant_id",
+        "delivery_id",
+        "number",
+        "route",
+        "channel",
+        "provider",
+        "account_id",
+        "account_name",
+    ),
+    *("chosen_because", "outcome", "code", "detail", "provider_message_id", "started_at", "latency_ms"),
+    "next_step",
+)
+
+
+def _record_attempts(tenant_id: UUID, settlements: Sequence[Settlement]) -> None:
+    if settlements:
+        copy_rows(Attempt, _ATTEMPT, (_attempt(tenant_id, s, s.call) for s in settlements if s.call))
+
+
+def _attempt(tenant_id: UUID, s: Settlement, call: Call) -> tuple[Any, ...]:
+    account, outcome = call.choice.account, call.outcome
+    if isinstance(outcome, Sent):
+        told = (Outcome.SENT.value, "", _told(s, outcome.detail), storable(outcome.message_id, 255))
+    else:
+        told = (outcome.kind.value, storable(outcome.code, 64), _told(s, outcome.message), "")
+    return (
+        *(call.id, tenant_id, s.leg.id, s.leg.attempt, s.leg.route, s.leg.channel),
+        *(account.provider, account.id, account.name, call.choice.reason[:200]),
+        *(*told, call.started_at, outcome.latency_ms, s.next_step[:200]),
+    )
+
+
+def _told(s: Settlement, text: str) -> str:
+    """What a vendor said, without the address: vendors repeat it, and not all who read this may know it."""
+    address = s.leg.address
+    return storable(text.replace(address, mask(s.leg.channel, address)) if address else text, 500)
+
+
+def storable(text: str, limit: int) -> str:
+    """A vendor's words as PostgreSQL takes them: valid UTF-8 without NUL, at most `limit` characters."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "")[:limit]
+
+
+def _record_health(settlements: Iterable[Settlement]) -> None:
+    """Take health from the accounts that failed. One that works is not written to: its drift is computed."""
+    made: dict[UUID, list[Settlement]] = defaultdict(list)
+    for s in settlements:
+        if s.call is not None and s.call.choice.account.id is not None:
+            made[s.call.choice.account.id].append(s)
+    blamed = {id: errors for id, calls in made.items() if (errors := _blaming(calls))}
+    if not blamed:
+        return
+    accounts = ProviderAccount.objects.select_for_update(no_key=True).filter(pk__in=blamed)
+    for account in accounts.order_by("pk"):
+        errors, calls = blamed[account.pk], made[account.pk]
+        now = max(s.at for s in calls)
+        account.health = health_after(snapshot(account), failed=len(errors), of=len(calls), now=now)
+        account.health_at = now
+        words = f"{len(errors)} of {len(calls)} failed, the last: {errors[-1]}"
+        account.health_reason = storable(words, 200)
+        account.save(update_fields=["health", "health_at", "health_reason"])
+
+
+def _blaming(settlements: Iterable[Settlement]) -> list[str]:
+    """What went wrong that the account can be blamed for."""
+    return [
+        _told(s, s.call.outcome.message)
+        for s in settlements
+        if s.call and isinstance(s.call.outcome, ProviderError) and s.call.outcome.kind in _BLAMES_ACCOUNT
+    ]
+
+
+def _suppress(tenant_id: UUID, settlements: Iterable[Settlement]) -> None:
+    """An address that the provider says will never work is not tried again."""
+    refused = [
+        (s.leg.channel, s.leg.address, Suppression.Reason.INVALID.value)
+        for s in settlements
+        if s.call and isinstance(s.call.outcome, ProviderError) and s.call.outcome.permanent
+    ]
+    if refused:
+        suppress(tenant_id, refused)

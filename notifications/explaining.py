@@ -1,4 +1,4 @@
-"""What would happen, without its happening: the real intake and the real plan, in a transaction that is undone."""
+"""What would happen, without its happening: the real intake and plan, in a transaction that is undone."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ def _answer(tenant: Tenant, accepted: Accepted) -> dict[str, Any]:
         "plan": {"status": notification.status, "reason": notification.reason},
         "decisions": notification.trace,
         "deliveries": [
-            {"routes": [_route(leg, *route, accounts, tenant) for route in leg.routes]} for leg in legs
+            {"routes": [_route(leg, channel, address, accounts, tenant) for channel, address in leg.routes]}
+            for leg in legs
         ],
     }
 

@@ -1,7 +1,8 @@
 """`Idempotency-Key`: the same request twice is answered twice and done once.
 
-Kept in PostgreSQL, so it holds whatever happens to the cache. The key is taken in a transaction of its own, before
-the work; the answer is stored in the same transaction as the work, so there is never one without the other.
+Kept in PostgreSQL, so it holds whatever happens to the cache. The key is taken in a transaction of its own,
+before the work; the answer is stored in the same transaction as the work, so there is never one without the
+other.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ def request_hash(method: str, path: str, body: bytes) -> str:
 def once(tenant: Tenant, key: str | None, fingerprint: str, work: Callable[[], Answer]) -> Answer:
     """Do `work` once for `key` and answer the same ever after; without a key, just do it.
 
-    Raises 409 while the first is still at it, 422 when the key was used for another request. When `work` raises,
-    nothing is kept and the key is free again.
+    Raises 409 while the first is still at it, 422 when the key was used for another request. When `work`
+    raises, nothing is kept and the key is free again.
     """
     if key is None:
         return work()

@@ -103,7 +103,7 @@ def refusal(refused: Refused) -> Problem:
 def check(
     tenant: Tenant, requests: Sequence[NewNotification], *, now: dt.datetime
 ) -> list[Checked | Refused]:
-    """Each request against the templates, categories and channels that there are. A handful of queries for all."""
+    """Each request against the templates, categories and channels that there are: two queries for all."""
     wanted = {(r.template, r.template_version) for r in requests if r.template is not None}
     templates = published(tenant.pk, wanted)
     known = categories(tenant.pk)

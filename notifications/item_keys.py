@@ -24,7 +24,7 @@ _CONFLICT = FieldError(
 
 
 def seen(tenant: Tenant, requests: Sequence[NewItem]) -> dict[int, Accepted | Refused]:
-    """By place in `requests`, the answers of those whose key was seen: earlier, or earlier in the same request."""
+    """By place in `requests`, the answers of those whose key was seen before, or before in this request."""
     keys = {request.idempotency_key for request in requests if request.idempotency_key}
     if not keys:
         return {}
@@ -86,7 +86,7 @@ def _body(answer: Accepted) -> dict[str, Any]:
     }
 
 
-def _accepted(body: dict[str, Any]) -> Accepted:
+def _accepted(body: Any) -> Accepted:
     send_at = dt.datetime.fromisoformat(body["send_at"]) if body["send_at"] else None
     created_at = dt.datetime.fromisoformat(body["created_at"])
     return Accepted(UUID(body["id"]), body["status"], body["reference"], created_at, send_at)

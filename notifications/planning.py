@@ -1,7 +1,7 @@
 """From a notification to its deliveries: whom it reaches, by which routes, or why not. A chunk at a time.
 
-`decide` is pure. `plan` reads what it needs in a handful of queries, and stores deliveries, statuses and trace
-in the transaction that took the notifications, so a plan is made once or not at all.
+`decide` is pure. `plan` reads what it needs in a handful of queries, and stores deliveries, statuses and
+trace in the transaction that took the notifications, so a plan is made once or not at all.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Step = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What becomes of a notification: its legs (each a chain of routes), its status and reason, every decision."""
+    """What becomes of a notification: its legs, each a chain of routes, its status, and every decision."""
 
     legs: list[list[Route]]
     status: NotificationStatus
@@ -50,7 +50,7 @@ def decide(
     expires_at: dt.datetime | None,
     now: dt.datetime,
 ) -> Plan:
-    """The plan for one notification. A failover chain is one leg; a channel with several addresses several."""
+    """The plan for one notification. A failover chain is one leg; a channel with two addresses is two."""
     if expires_at is not None and expires_at <= now:
         return _ended(NotificationStatus.EXPIRED, "expired", now)
     if person is None:
@@ -224,7 +224,7 @@ _RECORD = """
 
 
 def _record(due: Sequence[Due], plans: Sequence[Plan], now: dt.datetime) -> None:
-    params = {
+    params: dict[str, Any] = {
         "now": now,
         "ids": [n.id for n in due],
         "statuses": [plan.status.value for plan in plans],

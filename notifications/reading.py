@@ -1,4 +1,4 @@
-"""What a service or an operator sees of a notification: its state, its deliveries, and why everything was as it was."""
+"""What a service or an operator sees of a notification: its state, its deliveries, and the why of each."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def batch(row: Batch) -> dict[str, Any]:
 
 
 def batch_status(counts: dict[str, int], *, expected: int | None, canceled: bool) -> str:
-    """pending until the first is planned; completed when all that were expected have ended; failed when all failed."""
+    """Pending until one is planned; completed when all expected have ended; failed when all failed."""
     total = sum(counts.values())
     closed = sum(count for status, count in counts.items() if status in CLOSED)
     if canceled:

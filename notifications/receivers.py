@@ -55,9 +55,10 @@ _LOCK = "SELECT id FROM notifications_notification WHERE id = ANY(%s) ORDER BY i
 _ROLL_UP = """
     UPDATE notifications_notification n
        SET status = legs.status, changed_at = now(),
-           reason = CASE WHEN legs.status IN ('failed', 'expired', 'suppressed', 'canceled') THEN legs.reason ELSE '' END
+           reason = CASE WHEN legs.status IN ('processing', 'sent', 'delivered') THEN '' ELSE legs.reason END
       FROM (SELECT DISTINCT ON (d.notification_id) d.notification_id, d.reason,
-                   CASE WHEN d.status IN ('queued', 'deferred', 'sending') THEN 'processing' ELSE d.status END AS status
+                   CASE WHEN d.status IN ('queued', 'deferred', 'sending') THEN 'processing'
+                        ELSE d.status END AS status
               FROM delivery_delivery d
              WHERE d.notification_id = ANY(%s)
              ORDER BY d.notification_id,

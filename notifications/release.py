@@ -62,7 +62,8 @@ _FALL_DUE = """
 # One index probe a tenant, however many rows wait: PostgreSQL has no loose index scan of its own.
 _TENANTS = """
     WITH RECURSIVE waiting AS (
-        (SELECT tenant_id FROM notifications_notification WHERE status = 'accepted' ORDER BY tenant_id LIMIT 1)
+        (SELECT tenant_id FROM notifications_notification
+          WHERE status = 'accepted' ORDER BY tenant_id LIMIT 1)
         UNION ALL
         SELECT (SELECT n.tenant_id FROM notifications_notification n
                  WHERE n.status = 'accepted' AND n.tenant_id > w.tenant_id ORDER BY n.tenant_id LIMIT 1)

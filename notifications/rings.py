@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from celery import current_app
@@ -30,16 +31,16 @@ def plan_waiting(*, priority: int) -> None:
 def backlog() -> int:
     """How many chunks the broker holds for the channels."""
     with current_app.pool.acquire(block=True) as broker:
-        return sum(_waiting(broker.default_channel, channel) for channel in CHANNELS)
+        return sum(_waiting(broker, channel) for channel in CHANNELS)
 
 
-def _waiting(broker_channel: object, queue: str) -> int:
+def _waiting(broker: Any, queue: str) -> int:
     try:
-        return int(broker_channel.queue_declare(queue, passive=True).message_count)  # type: ignore[attr-defined]
-    except ChannelError:
+        return int(broker.default_channel.queue_declare(queue, passive=True).message_count)
+    except ChannelError:  # there is no such queue while nothing is in it
         return 0
 
 
 def is_window_full() -> bool:
-    """Whether a batch has as much before the channels as it may have at a time."""
-    return backlog() >= settings.NOTIFICATION_RELEASE_WINDOW
+    """Whether batches have as much before the channels as they may have at a time."""
+    return backlog() >= int(settings.NOTIFICATION_RELEASE_WINDOW)

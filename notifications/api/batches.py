@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
@@ -20,6 +20,7 @@ from notifications.models import Batch, Notification
 from notifications.requests import MAX_ITEMS, NewItem, Wording
 from tenants.context import tenant_scope
 from tenants.pagination import PAGE_PARAMETERS, page_schema, paginate
+from tenants.parsing import Items as ItemsBody
 from tenants.parsing import ItemsParser, RequestModel, validate
 
 Documents = Annotated[list[Any], Field(min_length=1, max_length=MAX_ITEMS)]
@@ -54,21 +55,27 @@ class _Envelope(RequestModel):
     total_expected: Expected | None = None
 
 
+_BATCH_BODY = PolymorphicProxySerializer("BatchBody", [NotificationsBody, RecipientsBody], None)  # type: ignore[list-item]
+
+
 class SendBatchView(ServiceView):
     scopes = {"POST": "notifications:send"}
     parser_classes = [ItemsParser]
 
     @extend_schema(
         operation_id="send_batch",
-        request=PolymorphicProxySerializer("BatchBody", [NotificationsBody, RecipientsBody], None),
+        request=_BATCH_BODY,
         responses={202: schemas.BatchAccepted},
         parameters=[IDEMPOTENCY_HEADER],
         tags=["batches"],
     )
     def post(self, request: Request) -> Response:
-        """Accept up to 1,000 notifications, or one wording for up to 1,000 recipients. Bad ones do not spoil good ones."""
+        """Accept up to 1,000 notifications, or one wording for up to 1,000 recipients.
+
+        Bad ones do not spoil good ones.
+        """
         _ = request.body
-        items, expected = _items(request.data.document, check_characters=request.data.suspicious)
+        items, expected = _items(cast("ItemsBody", request.data))
         is_test = self.caller.is_test
         return self.once(
             request,
@@ -76,16 +83,18 @@ class SendBatchView(ServiceView):
         )
 
 
-def _items(document: Any, *, check_characters: bool) -> tuple[Items, int | None]:
+def _items(body: ItemsBody) -> tuple[Items, int | None]:
+    """The items, and how many the batch is to have in the end."""
+    document = body.document
     if isinstance(document, dict) and "recipients" in document:
-        body = validate(RecipientsBody, document)
+        wording = validate(RecipientsBody, document)
         shared = {
             key: value for key, value in document.items() if key not in ("recipients", "total_expected")
         }
-        documents = [{**shared, "recipient": recipient} for recipient in body.recipients]
-        return Items(documents, "/recipients", check_characters), body.total_expected
+        documents = [{**shared, "recipient": recipient} for recipient in wording.recipients]
+        return Items(documents, "/recipients", body.suspicious), wording.total_expected
     envelope = validate(_Envelope, document)
-    return Items(envelope.notifications, "/notifications", check_characters), envelope.total_expected
+    return Items(envelope.notifications, "/notifications", body.suspicious), envelope.total_expected
 
 
 class SendChunkView(ServiceView):
@@ -97,8 +106,9 @@ class SendChunkView(ServiceView):
     )
     def post(self, request: Request) -> Response:
         """Accept the next chunk of a batch. A chunk number seen before is answered again, not sent again."""
-        body = validate(ChunkBody, request.data.document)
-        items = Items(body.notifications, "/notifications", request.data.suspicious)
+        given = cast("ItemsBody", request.data)
+        body = validate(ChunkBody, given.document)
+        items = Items(body.notifications, "/notifications", given.suspicious)
         answer = batches.add_chunk(
             self.tenant, body.batch_id, body.batch_token, body.chunk, items, is_test=self.caller.is_test
         )

@@ -33,7 +33,7 @@ IDEMPOTENCY_HEADER = OpenApiParameter(
     "Idempotency-Key",
     str,
     OpenApiParameter.HEADER,
-    description="1–255 visible ASCII characters, kept for 24 h.",
+    description="1 to 255 visible ASCII characters, kept for 24 h.",
 )
 
 
@@ -101,7 +101,7 @@ class ExplainView(ServiceView):
         tags=["notifications"],
     )
     def post(self, request: Request) -> Response:
-        """The plan with every decision and its reason, and the rendered content. Nothing is stored or sent."""
+        """The plan with every decision and its reason, and the rendered words. Nothing is stored."""
         body = validate(NewNotification, request.data)
         return Response(explain(self.tenant, body, is_test=self.caller.is_test))
 

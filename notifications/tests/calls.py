@@ -32,6 +32,10 @@ def look(service: Api, id: str) -> Any:
 
 def a_template(tenant: Tenant, code: str = "greeting") -> TemplateVersion:
     """Published for email and SMS; it needs `name`."""
-    email = Draft("email", "en", {"subject": "Hello {{ name }}", "body": "Hello {{ name }}", "html": "<p>{{ name }}</p>"})
+    email = Draft(
+        "email",
+        "en",
+        {"subject": "Hello {{ name }}", "body": "Hello {{ name }}", "html": "<p>{{ name }}</p>"},
+    )
     sms = Draft("sms", "en", {"body": "Hello {{ name }}"})
     return create_published(tenant, email, sms, template=create_template(tenant, code))

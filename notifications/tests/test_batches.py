@@ -70,7 +70,10 @@ def test_it_takes_the_good_and_names_the_bad(tenant: Tenant, service: Api) -> No
     answer = service.post(BATCH, {"notifications": [a_notification(), *bad, a_notification()]}).json()
     assert answer["accepted"] == 2
     told = {(entry["index"], entry["code"], entry["pointer"]) for entry in answer["rejected"]}
-    assert {(1, "unknown_channel", "/notifications/1/channels/0"), (2, "invalid_phone", "/notifications/2/recipient/phone")} < told
+    assert {
+        (1, "unknown_channel", "/notifications/1/channels/0"),
+        (2, "invalid_phone", "/notifications/2/recipient/phone"),
+    } < told
     assert (3, "control_character", "/notifications/3/reference") in told
     assert {entry["index"] for entry in answer["rejected"]} == {1, 2, 3, 4, 5}
 
@@ -107,7 +110,11 @@ def test_it_replays_an_idempotent_batch(service: Api) -> None:
 def test_it_sends_an_item_with_a_key_once(service: Api) -> None:
     keyed = [a_notification(idempotency_key="a"), a_notification(idempotency_key="b", reference="b")]
     service.post(BATCH, {"notifications": keyed})
-    again = [*keyed, a_notification(idempotency_key="a", reference="changed"), a_notification(idempotency_key="c")]
+    again = [
+        *keyed,
+        a_notification(idempotency_key="a", reference="changed"),
+        a_notification(idempotency_key="c"),
+    ]
     answer = service.post(BATCH, {"notifications": again}).json()
     assert Notification.objects.count() == 3
     assert [(entry["index"], entry["code"]) for entry in answer["rejected"]] == [(2, "idempotency_conflict")]
@@ -153,7 +160,9 @@ def test_it_hides_another_tenants_batch(service: Api) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_completes(tenant: Tenant, service: Api, sandbox: RunningSandbox, drain: Callable[[], Any]) -> None:
+def test_it_completes(
+    tenant: Tenant, service: Api, sandbox: RunningSandbox, drain: Callable[[], Any]
+) -> None:
     create_smtp(tenant, sandbox)
     batch = open_batch(service, 5)
     url = f"{NOTIFICATIONS}/batches/{batch['batch_id']}"

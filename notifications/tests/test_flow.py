@@ -1,69 +1,27 @@
-"""One notification all the way through: from the request to the vendor, and what happens when it goes wrong."""
+"""One notification all the way through: from the request to the vendors and the feed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
 from delivery.tests.factories import create_smtp, create_twilio
 from notifications.models import FeedItem
-from preferences.categories import create_default_categories
-from preferences.tests.factories import create_recipient
-from sandbox.testing import RunningSandbox, running_sandbox
+from notifications.tests.calls import CONTENT, look, send
+from sandbox.testing import RunningSandbox
 from tenants.models import Tenant
-from tenants.tests.factories import Api, api, create_api_key, create_tenant
+from tenants.tests.factories import Api, api, create_api_key
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CONTENT = {"subject": "Your order A-17", "body": "It is on its way.", "html": "<p>It is on its way.</p>"}
-NOTIFICATIONS = "/api/v1/services/notifications"
+Drain = Callable[[], list[str]]
 
 
-@pytest.fixture(scope="module")
-def shared_sandbox() -> Iterator[RunningSandbox]:
-    with running_sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(shared_sandbox: RunningSandbox) -> RunningSandbox:
-    shared_sandbox.clear()
-    return shared_sandbox
-
-
-@pytest.fixture
-def tenant() -> Tenant:
-    tenant = create_tenant()
-    create_default_categories(tenant)
-    create_recipient(tenant, external_id="ann", email="ann@example.com", phone="+15005550006")
-    return tenant
-
-
-@pytest.fixture
-def service(tenant: Tenant) -> Api:
-    return api(create_api_key(tenant))
-
-
-def send(service: Api, **over: Any) -> Any:
-    body = {"recipient": "ann", "content": CONTENT, **over}
-    answer = service.post(f"{NOTIFICATIONS}/send", body)
-    assert answer.status_code == 202, answer.json()
-    return answer.json()
-
-
-def look(service: Api, id: str) -> Any:
-    return service.get(f"{NOTIFICATIONS}/{id}").json()
-
-
-def test_it_works(
-    tenant: Tenant, service: Api, sandbox: RunningSandbox, drain: Callable[[], list[str]]
-) -> None:
+def test_it_works(tenant: Tenant, service: Api, sandbox: RunningSandbox, drain: Drain) -> None:
     create_smtp(tenant, sandbox)
     create_twilio(tenant, sandbox)
     accepted = send(service, channels=["in_app", "email", "sms"])
-    assert accepted["status"] == "accepted"
     drain()
     seen = look(service, accepted["id"])
     assert seen["status"] == "sent"
@@ -74,3 +32,40 @@ def test_it_works(
     }
     assert {message["channel"] for message in sandbox.messages()} == {"email", "sms"}
     assert FeedItem.objects.get(pk=accepted["id"]).body == CONTENT["body"]
+
+
+def test_it_goes_on_along_the_chain(
+    tenant: Tenant, service: Api, sandbox: RunningSandbox, drain: Drain
+) -> None:
+    create_smtp(tenant, sandbox)
+    create_twilio(tenant, sandbox)
+    whom = {"email": "bob@example.com", "phone": "+15005550009"}
+    id = send(service, recipient=whom, channels=[["sms", "email"]])["id"]
+    drain()
+    (delivery,) = look(service, id)["deliveries"]
+    assert [(a["channel"], a["outcome"], a["code"]) for a in delivery["attempts"]] == [
+        ("sms", "address", "21614"),
+        ("email", "sent", ""),
+    ]
+    assert [message["to"] for message in sandbox.messages()] == ["bob@example.com"]
+
+
+def test_a_test_key_reaches_only_the_sandbox_accounts(
+    tenant: Tenant, service: Api, sandbox: RunningSandbox, drain: Drain
+) -> None:
+    create_smtp(tenant, sandbox, name="live")
+    create_smtp(None, sandbox, name="for-tests", is_sandbox=True)
+    id = send(api(create_api_key(tenant, mode="test")))["id"]
+    drain()
+    (delivery,) = look(service, id)["deliveries"]
+    assert [attempt["account"] for attempt in delivery["attempts"]] == ["for-tests"]
+
+
+def test_the_email_says_what_was_overridden(
+    tenant: Tenant, service: Api, sandbox: RunningSandbox, drain: Drain
+) -> None:
+    create_smtp(tenant, sandbox)
+    send(service, overrides={"email": {"reply_to": ["help@shop.example"], "headers": {"X-Cart": "9"}}})
+    drain()
+    (mail,) = sandbox.messages()
+    assert (mail["headers"]["Reply-To"], mail["headers"]["X-Cart"]) == ("help@shop.example", "9")

@@ -71,7 +71,10 @@ def test_it_frees_the_key_of_a_refused_request(service: Api) -> None:
 def test_it_is_the_tenants_own(service: Api) -> None:
     post(service, "k1")
     other = api(create_api_key(create_tenant()))
-    assert other.post(SEND, a_notification(category="x"), headers={"Idempotency-Key": "k1"}).json()["code"] == "unknown_category"
+    assert (
+        other.post(SEND, a_notification(category="x"), headers={"Idempotency-Key": "k1"}).json()["code"]
+        == "unknown_category"
+    )
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "é", "x" * 256])

@@ -1,0 +1,116 @@
+"""The plan for one notification, as a table: no database."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifications.models import NotificationStatus
+from notifications.planning import decide
+from preferences.channels import CHANNELS
+from preferences.rules import CategoryRule, Person
+
+NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
+RULE = CategoryRule("transactional", False, "resend")
+ADDRESSES = {
+    "email": ("ann@example.com",),
+    "sms": ("+15005550006",),
+    "push": ("token-1", "token-2"),
+    "in_app": ("id",),
+}
+
+
+def ann(**over: Any) -> Person:
+    fields = {
+        "id": uuid4(),
+        "external_id": "ann",
+        "type": "user",
+        "addresses": ADDRESSES,
+        "locale": "en",
+        "timezone": "UTC",
+        "channels": {},
+        "categories": {},
+        "suppressed": {},
+    }
+    return Person(**{**fields, **over})
+
+
+def test_it_works() -> None:
+    plan = decide(["in_app", "email", ["sms", "email"]], ann(), RULE, expires_at=None, now=NOW)
+    assert plan.status is NotificationStatus.PROCESSING
+    assert plan.legs == [
+        [("in_app", "id")],
+        [("email", "ann@example.com")],
+        [("sms", "+15005550006"), ("email", "ann@example.com")],
+    ]
+
+
+EMAIL_OFF = {"channels": {"email": False}}
+BOUNCED = {"suppressed": {("email", "ann@example.com"): "bounced"}}
+NO_PHONE = {"addresses": {"email": ("ann@example.com",)}}
+
+
+@pytest.mark.parametrize(
+    ("channels", "over", "legs", "status", "reason"),
+    [
+        (["push"], {}, [[("push", "token-1")], [("push", "token-2")]], "processing", ""),
+        (
+            [["push", "sms"]],
+            {},
+            [[("push", "token-1"), ("push", "token-2"), ("sms", "+15005550006")]],
+            "processing",
+            "",
+        ),
+        (["email"], EMAIL_OFF, [], "suppressed", "channel_off"),
+        (["email"], BOUNCED, [], "suppressed", "suppressed:bounced"),
+        ([["email", "sms"]], BOUNCED, [[("sms", "+15005550006")]], "processing", ""),
+        (["sms"], NO_PHONE, [], "failed", "no_address"),
+        (["sms", "email"], {**NO_PHONE, **EMAIL_OFF}, [], "suppressed", "channel_off"),
+        ([["sms", "slack"]], NO_PHONE, [], "failed", "no_address"),
+        (["sms", "email"], NO_PHONE, [[("email", "ann@example.com")]], "processing", ""),
+    ],
+)
+def test_it_routes(channels: Any, over: dict[str, Any], legs: Any, status: str, reason: str) -> None:
+    plan = decide(channels, ann(**over), RULE, expires_at=None, now=NOW)
+    assert (plan.legs, plan.status, plan.reason) == (legs, status, reason)
+
+
+@pytest.mark.parametrize(
+    ("person", "rule", "expires_at", "status", "reason"),
+    [
+        (None, RULE, None, "failed", "recipient_unknown"),
+        (ann(), None, None, "failed", "category_unknown"),
+        (ann(), RULE, NOW, "expired", "expired"),
+        (None, None, NOW - dt.timedelta(days=1), "expired", "expired"),
+    ],
+)
+def test_it_ends_what_cannot_be_planned(
+    person: Person | None, rule: CategoryRule | None, expires_at: dt.datetime | None, status: str, reason: str
+) -> None:
+    plan = decide(["email"], person, rule, expires_at=expires_at, now=NOW)
+    assert (plan.legs, plan.status, plan.reason) == ([], status, reason)
+    assert plan.trace[0]["reason"] == reason
+
+
+_entry = st.sampled_from(CHANNELS) | st.lists(st.sampled_from(CHANNELS), min_size=1, max_size=3)
+
+
+@given(
+    channels=st.lists(_entry, min_size=1, max_size=5),
+    off=st.sets(st.sampled_from(CHANNELS)),
+    critical=st.booleans(),
+)
+def test_it_never_drops_in_silence(channels: Any, off: set[str], critical: bool) -> None:
+    person = ann(channels=dict.fromkeys(off, False))
+    plan = decide(channels, person, CategoryRule("c", critical, "resend"), expires_at=None, now=NOW)
+    assert all(step["reason"] for step in plan.trace)
+    assert (plan.status is NotificationStatus.PROCESSING) == bool(plan.legs)
+    assert bool(plan.reason) != bool(plan.legs)
+    assert all(leg for leg in plan.legs)
+    if not critical:
+        assert not {channel for leg in plan.legs for channel, _ in leg} & off

@@ -29,6 +29,20 @@ class Recipient(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "type", "external_id"], name="recipient_identity"),
         ]
+        indexes = [  # operators look for how an address begins, in any tenant
+            models.Index(
+                fields=["email"],
+                name="recipient_email",
+                opclasses=["varchar_pattern_ops"],
+                condition=~models.Q(email=""),
+            ),
+            models.Index(
+                fields=["phone"],
+                name="recipient_phone",
+                opclasses=["varchar_pattern_ops"],
+                condition=~models.Q(phone=""),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.external_id

@@ -1,0 +1,3 @@
+from preferences.admin import categories, recipients, suppressions
+
+__all__ = ["categories", "recipients", "suppressions"]

@@ -1,0 +1,123 @@
+"""The words of a draft as forms: judged together, so that each error stands at the part it is about."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from pydantic import TypeAdapter, ValidationError
+from unfold.widgets import (
+    UnfoldAdminExpandableTextareaWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+)
+
+from templates_app.bodies import Locale
+from templates_app.channels import PARTS, missing_parts
+from templates_app.engine import PARTS as ALL_PARTS
+from templates_app.inspection import Draft, inspect
+from templates_app.models import TemplateContent, TemplateVersion
+from tenants.admin.base import InlineFormSet, ModelForm
+
+PUBLISH = "templates_app_templateversion_save_and_publish"
+"""The name of the button that saves and publishes: such a form is judged by its sample data too."""
+
+_LOCALE: TypeAdapter[str] = TypeAdapter(Locale)
+_CHANNELS = [("", "Select a channel"), *((channel, channel) for channel in PARTS)]
+_SOURCE = {"spellcheck": "false", "class": "c-source"}
+
+
+class ReadableJSON(forms.JSONField):
+    def prepare_value(self, value: Any) -> Any:
+        """Indented; what was typed and is no JSON comes back as it was typed."""
+        return value if isinstance(value, str) else readable(value)
+
+
+def readable(data: Any) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False)
+
+
+class VersionForm(ModelForm[TemplateVersion]):
+    sample_data = ReadableJSON(
+        required=False,
+        widget=UnfoldAdminTextareaWidget({**_SOURCE, "rows": 10}),
+        help_text="What a request might send as data. Previews use it, and publishing needs it complete.",
+    )
+
+    def clean_sample_data(self) -> dict[str, Any]:
+        data = self.cleaned_data["sample_data"] or {}
+        if not isinstance(data, dict):
+            raise forms.ValidationError("Sample data is a JSON object.")
+        return data
+
+
+class ContentForm(ModelForm[TemplateContent]):
+    channel = forms.ChoiceField(
+        choices=_CHANNELS,
+        widget=UnfoldAdminSelectWidget({"data-parts": json.dumps(PARTS)}, choices=_CHANNELS),
+    )
+    subject = forms.CharField(required=False, widget=UnfoldAdminExpandableTextareaWidget({**_SOURCE}))
+    title = forms.CharField(required=False, widget=UnfoldAdminExpandableTextareaWidget({**_SOURCE}))
+    body = forms.CharField(required=False, widget=UnfoldAdminTextareaWidget({**_SOURCE, "rows": 6}))
+    html = forms.CharField(
+        required=False, label="HTML", widget=UnfoldAdminTextareaWidget({**_SOURCE, "rows": 14})
+    )
+
+    def clean_locale(self) -> str:
+        try:
+            return _LOCALE.validate_python(self.cleaned_data["locale"])
+        except ValidationError:
+            raise forms.ValidationError("This is not a BCP 47 language tag such as pt-BR.") from None
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        cleaned |= {part: cleaned.get(part, "").replace("\r\n", "\n") for part in ALL_PARTS}
+        channel = cleaned.get("channel")
+        if channel:
+            given = {part for part in ALL_PARTS if cleaned[part]}
+            for part in given - set(PARTS[channel]):
+                self.add_error(part, f"A message by {channel} has no {part}.")
+            for missing in missing_parts(channel, given):
+                self.add_error(missing.partition(" ")[0], f"A message by {channel} needs {missing}.")
+        return cleaned
+
+    def draft(self) -> Draft:
+        sources = {part: self.cleaned_data[part] for part in ALL_PARTS if self.cleaned_data[part]}
+        return Draft(self.cleaned_data["channel"], self.cleaned_data["locale"], sources)
+
+
+class ContentFormSet(InlineFormSet[TemplateContent, TemplateVersion, ContentForm]):
+    def clean(self) -> None:
+        super().clean()
+        kept = self.kept()
+        if not any(form.errors for form in kept):
+            self._refuse_doubles(kept)
+            self._judge(kept)
+
+    def kept(self) -> list[ContentForm]:
+        """The forms that say something and are not to be deleted."""
+        said = [form for form in self.forms if form in self.initial_forms or form.has_changed()]
+        return [form for form in said if not self._should_delete_form(form)]  # type: ignore[attr-defined]  # Django's
+
+    def drafts(self) -> list[Draft]:
+        return [form.draft() for form in self.kept()]
+
+    def _refuse_doubles(self, kept: Sequence[ContentForm]) -> None:
+        seen: set[tuple[str, str]] = set()
+        for form in kept:
+            place = (form.cleaned_data["channel"], form.cleaned_data["locale"].lower())
+            if place in seen:
+                form.add_error("locale", f"There are words for {place[0]} in this locale already.")
+            seen.add(place)
+
+    def _judge(self, kept: Sequence[ContentForm]) -> None:
+        """Compile every part and render it; a draft may still lack sample data."""
+        publishing = PUBLISH in self.data
+        for error in inspect([form.draft() for form in kept], self.instance.sample_data).errors:
+            if publishing or error.code != "missing_variable":
+                where = f"Line {error.line}: " if error.line else ""
+                kept[error.index].add_error(error.part, f"{where}{error.message}")
+        if publishing and not kept:
+            raise forms.ValidationError("There is nothing to publish: add words for a channel.")

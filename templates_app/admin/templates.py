@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminExpandableTextareaWidget
+
+from templates_app import catalog
+from templates_app.channels import PARTS
+from templates_app.models import Template, TemplateVersion
+from templates_app.publishing import drafts_of, save_draft
+from tenants.admin.base import (
+    ModelForm,
+    OperatorAdmin,
+    TabularInline,
+    action,
+    code,
+    display,
+    go_to,
+    link,
+    page_of,
+)
+from tenants.admin.filters import TENANT_FILTER, DropdownFilter
+
+VERSION_TONES = {"draft": "warning", "published": "info", "current": "success"}
+
+
+class TemplateForm(ModelForm[Template]):
+    description = forms.CharField(required=False, widget=UnfoldAdminExpandableTextareaWidget)
+    channels = forms.MultipleChoiceField(
+        required=False,
+        choices=[(channel, channel) for channel in PARTS],
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="Used when the request names none.",
+    )
+
+
+class ArchivedFilter(DropdownFilter):
+    """Archived templates are out of sight until they are asked for."""
+
+    title, parameter_name = "state", "state"
+    all_option = None
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("", "Offered"), ("archived", "Archived"), ("all", "All")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Template]) -> QuerySet[Template]:
+        if self.value() == "all":
+            return queryset
+        return queryset.filter(archived_at__isnull=self.value() != "archived")
+
+
+class VersionInline(TabularInline[TemplateVersion, Template]):
+    model = TemplateVersion
+    fk_name = "template"
+    verbose_name_plural = "versions"
+    fields = ("version", "state", "needs", "created_at", "published_at")
+    readonly_fields = fields
+    extra = 0
+    per_page = 20
+    hide_title = True
+    can_delete = False
+
+    @display(description="Version")
+    def version(self, version: TemplateVersion) -> str:
+        return link(page_of(TemplateVersion, version.pk), f"Version {version.number}")
+
+    @display(description="State", label=VERSION_TONES)
+    def state(self, version: TemplateVersion) -> str:
+        return state_of(version)
+
+    @display(description="Needs")
+    def needs(self, version: TemplateVersion) -> str:
+        return ", ".join(version.variables) or "nothing"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TemplateVersion]:
+        return super().get_queryset(request).select_related("template")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Template)
+class TemplateAdmin(OperatorAdmin[Template]):
+    form = TemplateForm
+    list_display = ("name", "code_label", "current", "category", "channel_list", "tenant", "created_at")
+    list_select_related = ("tenant", "published")
+    list_filter = (TENANT_FILTER, ArchivedFilter)
+    search_fields = ("code", "name")
+    autocomplete_fields = ("tenant",)
+    inlines = (VersionInline,)
+    actions_detail = ("new_draft", "archive")
+    fieldsets = (
+        (None, {"fields": ("tenant", ("name", "code"), "description")}),
+        ("When it is sent", {"fields": ("category", "channels")}),
+    )
+
+    @display(description="Code", ordering="code")
+    def code_label(self, template: Template) -> str:
+        return code(template.code)
+
+    @display(description="Sends", label={"nothing yet": "warning", "archived": "danger"})
+    def current(self, template: Template) -> str:
+        if template.archived_at is not None:
+            return "archived"
+        return f"version {template.published.number}" if template.published else "nothing yet"
+
+    @display(description="Channels")
+    def channel_list(self, template: Template) -> str:
+        return ", ".join(map(str, template.channels)) or "the tenant's"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Template | None = None) -> tuple[str, ...]:
+        """Services call a template by its code: it does not change."""
+        return ("tenant", "code") if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Template | None = None) -> bool:
+        return False  # what was accepted is still to be sent: archive it
+
+    def save_model(self, request: HttpRequest, obj: Template, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        catalog.forget()
+
+    @action(
+        description="New draft",
+        icon="edit_note",
+        asks=(
+            "Start a new draft?",
+            "It begins as a copy of the latest version; nothing changes until you publish it.",
+            "Start",
+        ),
+    )
+    def new_draft(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        template = Template.objects.get(pk=object_id)
+        return start_draft(request, template, template.versions.prefetch_related("contents").first())
+
+    @action(
+        description="Archive",
+        icon="inventory_2",
+        danger=True,
+        asks=(
+            "Archive this template?",
+            "It is no longer offered. What was accepted is still sent.",
+            "Archive",
+        ),
+    )
+    def archive(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        template = Template.objects.get(pk=object_id)
+        template.archived_at = timezone.now()
+        template.save(update_fields=["archived_at"])
+        catalog.forget()
+        self.log_change(request, template, "Archived.")
+        messages.success(request, f"{template.name} is archived; its code is free again.")
+        return go_to(self.page_of(object_id))
+
+
+def state_of(version: TemplateVersion) -> str:
+    if version.template.published_id == version.pk:
+        return "current"
+    return "published" if version.published_at else "draft"
+
+
+def start_draft(request: HttpRequest, template: Template, source: TemplateVersion | None) -> HttpResponse:
+    """A draft with the words of `source`; the answer leads to it."""
+    drafts, data = ([], {}) if source is None else (drafts_of(source), source.sample_data)
+    draft = save_draft(template, drafts, data)
+    messages.success(request, f"Version {draft.number} is a draft: change it, then publish it.")
+    return go_to(page_of(TemplateVersion, draft.pk))

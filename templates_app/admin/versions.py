@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.html import format_html
+
+from templates_app.admin.contents import ContentForm, ContentFormSet, VersionForm, readable
+from templates_app.admin.previews import previews
+from templates_app.admin.templates import VERSION_TONES, start_draft, state_of
+from templates_app.inspection import InvalidTemplateError
+from templates_app.models import PublishedVersionError, TemplateContent, TemplateVersion
+from templates_app.publishing import publish, save_draft
+from tenants.admin.base import OperatorAdmin, StackedInline, action, display, go_to
+from tenants.admin.filters import TENANT_FILTER
+
+
+class ContentInline(StackedInline[TemplateContent, TemplateVersion]):
+    """Open to changes while the version is a draft."""
+
+    model = TemplateContent
+    form = ContentForm
+    formset = ContentFormSet  # type: ignore[assignment]  # of its own form
+    verbose_name, verbose_name_plural = "words", "words"
+    fields = (("channel", "locale"), "subject", "title", "body", "html")
+    extra = 0
+    collapsible = True
+
+    class Media:
+        js = ("templates_app/contents.js",)
+
+    def has_add_permission(self, request: HttpRequest, obj: TemplateVersion | None = None) -> bool:
+        return is_draft(obj) and super().has_add_permission(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: TemplateVersion | None = None) -> bool:
+        return is_draft(obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: TemplateVersion | None = None) -> bool:
+        return is_draft(obj) and super().has_delete_permission(request, obj)
+
+
+@admin.register(TemplateVersion)
+class TemplateVersionAdmin(OperatorAdmin[TemplateVersion]):
+    form = VersionForm
+    list_display = ("name", "state", "needs", "tenant", "created_at", "published_at")
+    list_select_related = ("template", "tenant")
+    list_filter = (TENANT_FILTER,)
+    search_fields = ("template__code",)
+    ordering = ("-pk",)
+    readonly_fields = ("sample",)
+    inlines = (ContentInline,)
+    warn_unsaved_form = True
+    actions_detail = ("preview", "new_draft", "make_current")
+    actions_submit_line = ("save_and_publish",)
+    change_form_before_template = "templates_app/admin/version_state.html"
+
+    @display(description="Version", ordering="template__code")
+    def name(self, version: TemplateVersion) -> str:
+        return str(version)
+
+    @display(description="State", label=VERSION_TONES)
+    def state(self, version: TemplateVersion) -> str:
+        return state_of(version)
+
+    @display(description="Needs")
+    def needs(self, version: TemplateVersion) -> str:
+        return ", ".join(version.variables) or "nothing"
+
+    @display(description="Sample data")
+    def sample(self, version: TemplateVersion) -> str:
+        return format_html('<pre class="c-json">{}</pre>', readable(version.sample_data))
+
+    def get_fields(self, request: HttpRequest, obj: TemplateVersion | None = None) -> tuple[str, ...]:
+        return ("sample_data",) if self.has_change_permission(request, obj) else ("sample",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TemplateVersion]:
+        return super().get_queryset(request).select_related("template", "tenant")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # a draft begins on its template's page
+
+    def has_change_permission(self, request: HttpRequest, obj: TemplateVersion | None = None) -> bool:
+        return is_draft(obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: TemplateVersion | None = None) -> bool:
+        return is_draft(obj) and obj is not None and super().has_delete_permission(request, obj)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        actions: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]  # unfold's
+        version = TemplateVersion.objects.select_related("template").filter(pk=object_id).first()
+        hidden = set() if version and state_of(version) == "published" else {"make_current"}
+        return [found for found in actions if found.method.__name__ not in hidden]
+
+    def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        actions: list[Any] = super().get_actions_submit_line(request, object_id)  # type: ignore[misc]  # unfold's
+        return actions if is_draft(TemplateVersion.objects.filter(pk=object_id).first()) else []
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        version = self.get_object(request, object_id)
+        shown = {"state": state_of(version), "tone": VERSION_TONES[state_of(version)]} if version else {}
+        return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+
+    def save_model(self, request: HttpRequest, obj: TemplateVersion, form: Any, change: bool) -> None:
+        """Saved with its words, by `save_formset`."""
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        version: TemplateVersion = form.instance
+        try:
+            save_draft(version.template, formset.drafts(), version.sample_data, number=version.number)
+        except PublishedVersionError as error:  # while the form was open
+            raise PermissionDenied from error
+        formset.new_objects, formset.changed_objects, formset.deleted_objects = [], [], []
+        for submitted in self.get_actions_submit_line(request, version.pk):
+            if submitted.action_name in request.POST:
+                submitted.method(request, version)
+
+    @action(description="Save and publish", icon="publish")
+    def save_and_publish(self, request: HttpRequest, version: TemplateVersion) -> None:
+        self._publish(request, version)
+
+    @action(
+        description="Make current",
+        icon="settings_backup_restore",
+        asks=(
+            "Send this version from now on?",
+            "What was accepted before keeps its version.",
+            "Make current",
+        ),
+    )
+    def make_current(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        self._publish(request, TemplateVersion.objects.select_related("template").get(pk=object_id))
+        return go_to(self.page_of(object_id))
+
+    def _publish(self, request: HttpRequest, version: TemplateVersion) -> None:
+        try:
+            publish(version)
+        except InvalidTemplateError as error:
+            messages.error(request, str(error))
+            return
+        self.log_change(request, version, "Published.")
+        messages.success(request, f"{version.template.name}: version {version.number} is sent from now on.")
+
+    @action(
+        description="New draft from this",
+        icon="edit_note",
+        asks=(
+            "Start a new draft?",
+            "It begins as a copy of this version, and is sent when published.",
+            "Start",
+        ),
+    )
+    def new_draft(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        source = (
+            TemplateVersion.objects.select_related("template").prefetch_related("contents").get(pk=object_id)
+        )
+        return start_draft(request, source.template, source)
+
+    @action(description="Preview", icon="visibility", permissions=["view"])
+    def preview(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        versions = TemplateVersion.objects.select_related("template", "tenant").prefetch_related("contents")
+        version = versions.get(pk=object_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{version.template.name}, version {version.number}",
+            "opts": self.opts,
+            "version": version,
+            "channels": previews(version),
+        }
+        return TemplateResponse(request, "templates_app/admin/preview.html", context)
+
+
+def is_draft(version: TemplateVersion | None) -> bool:
+    return version is None or version.published_at is None

@@ -1,0 +1,3 @@
+from delivery.admin import accounts, deliveries
+
+__all__ = ["accounts", "deliveries"]

@@ -1,0 +1,3 @@
+from notifications.admin import batches, notifications
+
+__all__ = ["batches", "notifications"]

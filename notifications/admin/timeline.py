@@ -1,0 +1,113 @@
+"""The trace of a notification as people read it: an icon, a colour, a sentence and when."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_REASONS = {
+    "allowed": "nothing speaks against it",
+    "critical": "the category goes out whatever they prefer",
+    "category_on": "they asked for this category here",
+    "channel_on": "they asked for this channel",
+    "category_off": "they switched this category off here",
+    "channel_off": "they switched this channel off",
+    "no_address": "they have no address there",
+    "recipient_unknown": "nobody is known by that id",
+    "category_unknown": "the tenant has no such category",
+    "expired": "its time was over",
+    "handed over": "",
+}
+_LOOKS = {
+    ("accept", "accepted"): ("inbox", "primary"),
+    ("plan", "deliver"): ("check_circle", "success"),
+    ("plan", "skip"): ("do_not_disturb_on", "warning"),
+    ("plan", "failed"): ("error", "danger"),
+    ("plan", "expired"): ("timer_off", "warning"),
+    ("attempt", "sent"): ("send", "success"),
+    ("attempt", "rate_limited"): ("hourglass_top", "warning"),
+    ("attempt", "unknown"): ("help", "warning"),
+    ("receipt", "delivered"): ("mark_email_read", "success"),
+    ("receipt", "sent"): ("outgoing_mail", "info"),
+    ("receipt", "opened"): ("drafts", "success"),
+    ("receipt", "clicked"): ("ads_click", "success"),
+    ("receipt", "failed"): ("report", "danger"),
+    ("receipt", "complained"): ("thumb_down", "danger"),
+}
+_BY_STEP = {
+    "plan": ("rule", "info"),
+    "route": ("alt_route", "info"),
+    "attempt": ("error", "danger"),
+    "receipt": ("receipt_long", ""),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`after` is how long after acceptance it was, e.g. `+340 ms`."""
+
+    icon: str
+    tone: str
+    title: str
+    note: str
+    code: str
+    at: dt.datetime
+    after: str
+
+
+def timeline(trace: Sequence[Mapping[str, Any]]) -> list[Entry]:
+    begun = trace[0]["at"]
+    return [_entry(step, begun) for step in trace]
+
+
+def _entry(step: Mapping[str, Any], begun: dt.datetime) -> Entry:
+    kind, decision = step["step"], step["decision"]
+    icon, tone = _LOOKS.get((kind, decision)) or _BY_STEP.get(kind, ("circle", ""))
+    code, at = step.get("code", ""), step["at"]
+    return Entry(icon, tone, _title(step), _note(step["reason"]), code, at, since(at - begun))
+
+
+_TITLES = {
+    ("accept", "accepted"): "Accepted",
+    ("plan", "deliver"): "{channel}: deliver to {address}",
+    ("plan", "skip"): "{channel}: leave out {address}",
+    ("plan", ""): "Planned: {decision}",
+    ("route", ""): "{channel}: by {decision}",
+    ("attempt", "sent"): "{channel}: handed over",
+    ("attempt", ""): "{channel}: {decision} error",
+    ("receipt", ""): "The provider says: {decision}",
+}
+
+
+def _title(step: Mapping[str, Any]) -> str:
+    """Of the step's decision, or of any decision of the step."""
+    kind, decision = step["step"], step["decision"]
+    title = _TITLES.get((kind, decision)) or _TITLES.get((kind, ""), "{decision}")
+    channel = step.get("channel", "")
+    address = "the feed" if channel == "in_app" else step.get("address", "")
+    named = decision if kind == "route" else _words(decision)
+    words = title.format(channel=channel, address=address, decision=named)
+    return words.strip()
+
+
+def _note(reason: str) -> str:
+    if reason.startswith("suppressed:"):
+        return f"the address is suppressed: {reason.partition(':')[2]}"
+    return _REASONS.get(reason, _words(reason))
+
+
+def _words(code: str) -> str:
+    return code.replace("_", " ")
+
+
+def since(passed: dt.timedelta) -> str:
+    """`+340 ms`, `+2.1 s`, `+3 min`, `+2 h`, `+5 d`; empty at the start."""
+    seconds = passed.total_seconds()
+    if seconds <= 0:
+        return ""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"+{seconds / size:.0f} {unit}"
+    return f"+{seconds:.1f} s" if seconds >= 1 else f"+{seconds * 1000:.0f} ms"

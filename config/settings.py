@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 import environ
+from django.templatetags.static import static
 from kombu import Queue
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -36,6 +37,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
 
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -222,6 +224,38 @@ STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = True
 X_FRAME_OPTIONS = "DENY"
+
+LOGIN_REDIRECT_URL = "admin:index"
+# The admin site: https://unfoldadmin.com/docs/configuration/settings/
+UNFOLD = {
+    "SITE_TITLE": "Carillon",
+    "SITE_HEADER": "Carillon",
+    "SITE_SUBHEADER": "One event, every bell",
+    "SITE_SYMBOL": "notifications_active",
+    "SITE_URL": "/api/docs",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("notifications/bell.svg")}
+    ],
+    "STYLES": [lambda request: static("tenants/admin.css")],
+    "DASHBOARD_CALLBACK": "config.admin.dashboard.context",
+    "SIDEBAR": {"show_search": True, "navigation": "config.admin.navigation.sidebar"},
+    "BORDER_RADIUS": "8px",
+    "COLORS": {
+        "primary": {
+            "50": "#eef2ff",
+            "100": "#e0e7ff",
+            "200": "#c7d2fe",
+            "300": "#a5b4fc",
+            "400": "#818cf8",
+            "500": "#6366f1",
+            "600": "#4f46e5",
+            "700": "#4338ca",
+            "800": "#3730a3",
+            "900": "#312e81",
+            "950": "#1e1b4b",
+        },
+    },
+}
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOGGING = {

@@ -110,7 +110,7 @@ class Hub:
             delay = _FIRST_DELAY if self._subscribed.is_set() else min(2 * delay, _LONGEST_DELAY)
             self._subscribed.clear()
             self._interrupted = True
-            await asyncio.sleep(random.uniform(0, delay))  # noqa: S311  # jitter, not a secret
+            await asyncio.sleep(random.uniform(0, delay))  # jitter, not a secret
 
     async def _listen(self) -> NoReturn:
         """Serve one subscription until it breaks, which raises. A quiet one is pinged: its death shows."""

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from uuid import UUID
+
+import pytest
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from delivery import dispatch, rates
+from delivery.models import HELD, Delivery
+from delivery.routing import Account
+from delivery.tests.factories import create_deliveries, create_twilio, look, make_due
+from sandbox.testing import RunningSandbox
+from tenants.ids import new_id
+from tenants.models import Tenant
+from tenants.tests.outages import nowhere
+
+pytestmark = pytest.mark.django_db
+
+
+def account(rate: int | None) -> Account:
+    return Account(id=new_id(), name="limited", channel="sms", provider="twilio", rate_per_second=rate)
+
+
+@pytest.fixture
+def valkey_away(settings: Settings) -> Iterator[None]:
+    settings.REDIS_URL = nowhere()
+    rates._limiter.cache_clear()
+    yield
+    rates._limiter.cache_clear()
+
+
+def test_it_works() -> None:
+    limited = account(5)
+    assert rates.take(limited, 3) == 3
+    assert rates.take(limited, 9) == 2
+    assert rates.take(limited, 1) == 0
+
+
+@pytest.mark.parametrize(
+    ("rate", "wanted", "granted"), [(None, 500, 500), (0, 5, 0), (10, 0, 0), (10, 500, 10)]
+)
+def test_it_grants_what_the_rate_allows(rate: int | None, wanted: int, granted: int) -> None:
+    assert rates.take(account(rate), wanted) == granted
+
+
+def test_accounts_do_not_share() -> None:
+    one, other = account(2), account(2)
+    assert (rates.take(one, 2), rates.take(other, 2)) == (2, 2)
+
+
+def test_workers_together_never_exceed_it_in_any_second() -> None:
+    limited, workers, total = account(20), 4, 50
+    start = Barrier(workers)
+    granted: list[float] = []
+
+    def work(wanted: int) -> None:
+        start.wait()
+        while len(granted) < total:
+            granted.extend([time.time()] * rates.take(limited, wanted))
+
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(work, (1, 3, 7, 20)))
+    at = sorted(granted)
+    busiest = max(sum(begin <= moment < begin + 0.95 for moment in at) for begin in at)
+    assert busiest <= 20
+    assert at[total - 1] - at[0] < 4, "and it is not kept below it either"
+
+
+@pytest.mark.usefixtures("valkey_away")
+def test_without_valkey_it_lets_all_pass(tenant: Tenant, sandbox: RunningSandbox) -> None:
+    create_twilio(tenant, sandbox, rate_per_second=1)
+    ids = create_deliveries(tenant, 3)
+    begun = time.monotonic()
+    dispatch.run(tenant.pk, ids)
+    assert len(sandbox.messages()) == 3
+    assert time.monotonic() - begun < 2
+
+
+def seconds_until(ids: list[UUID]) -> list[float]:
+    """How long each of those that are held back waits, the first first."""
+    rows = Delivery.objects.filter(pk__in=ids, status="queued", reason=HELD)
+    return sorted((row.due_at - timezone.now()).total_seconds() for row in rows)
+
+
+def test_what_is_over_it_is_held_back_one_after_the_other(tenant: Tenant, sandbox: RunningSandbox) -> None:
+    create_twilio(tenant, sandbox, rate_per_second=2)
+    ids = create_deliveries(tenant, 6)
+    dispatch.run(tenant.pk, ids)
+    assert len(sandbox.messages()) == 2
+    assert seconds_until(ids) == pytest.approx([0.5, 1.0, 1.5, 2.0], abs=0.3)
+    assert {(look(id).attempt, look(id).tries) for id in ids} == {(0, 0), (1, 0)}
+
+
+def test_newcomers_stand_behind_those_who_wait(tenant: Tenant, sandbox: RunningSandbox) -> None:
+    create_twilio(tenant, sandbox, rate_per_second=2)
+    dispatch.run(tenant.pk, create_deliveries(tenant, 6))
+    late = create_deliveries(tenant, 2)
+    dispatch.run(tenant.pk, late)
+    assert seconds_until(late) == pytest.approx([2.5, 3.0], abs=0.3)
+
+
+def test_the_urgent_stand_behind_the_urgent_only(tenant: Tenant, sandbox: RunningSandbox) -> None:
+    create_twilio(tenant, sandbox, rate_per_second=2)
+    dispatch.run(tenant.pk, create_deliveries(tenant, 6, priority=9))
+    urgent = create_deliveries(tenant, 1, priority=0)
+    dispatch.run(tenant.pk, urgent)
+    assert seconds_until(urgent) == pytest.approx([0.5], abs=0.3)
+
+
+def test_who_waited_and_is_still_too_early_keeps_its_place(tenant: Tenant, sandbox: RunningSandbox) -> None:
+    create_twilio(tenant, sandbox, rate_per_second=1)
+    ids = create_deliveries(tenant, 40)
+    dispatch.run(tenant.pk, ids)
+    (first, *_) = Delivery.objects.filter(reason=HELD).order_by("due_at").values_list("pk", flat=True)
+    make_due(first)
+    dispatch.run(tenant.pk, [first])
+    assert look(first).reason == HELD
+    assert seconds_until([first]) == pytest.approx([1], abs=0.3)
+
+
+def test_who_waited_goes_before_newcomers(tenant: Tenant, sandbox: RunningSandbox) -> None:
+    limited = create_twilio(tenant, sandbox, rate_per_second=1)
+    ids = create_deliveries(tenant, 2)
+    Delivery.objects.filter(pk=ids[1]).update(reason=HELD, account_id=limited.pk)
+    dispatch.run(tenant.pk, ids)
+    assert (look(ids[0]).status, look(ids[1]).status) == ("queued", "sent")
+
+
+def test_it_expires_what_would_be_held_past_its_deadline(tenant: Tenant, sandbox: RunningSandbox) -> None:
+    create_twilio(tenant, sandbox, rate_per_second=1)
+    deadline = timezone.now() + dt.timedelta(seconds=2.5)
+    ids = create_deliveries(tenant, 5, deadline=deadline)
+    dispatch.run(tenant.pk, ids)
+    assert sorted(look(id).status for id in ids) == ["expired", "expired", "queued", "queued", "sent"]

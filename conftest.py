@@ -6,6 +6,8 @@ import pytest
 import redis
 from celery import current_app
 from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.test import Client
 from kombu.transport.virtual import Channel
 
 OPTIONAL = ("chaos", "browser")
@@ -32,6 +34,14 @@ def broker_flush(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("django_db") or {"db", "transactional_db"} & set(request.fixturenames):
         with redis.Redis.from_url(settings.REDIS_URL) as client:
             client.flushdb()
+
+
+@pytest.fixture
+def admin_client(db: None) -> Client:
+    """A superuser at the admin site: pytest-django's, less the second that hashing a password takes."""
+    client = Client()
+    client.force_login(get_user_model().objects.create_user("admin", is_staff=True, is_superuser=True))
+    return client
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ class ProviderAccountAdmin(OperatorAdmin[ProviderAccount]):
         "channel",
         "provider_label",
         "owner",
-        "health",
+        "health_label",
         "share",
         "rate",
         "enabled",
@@ -61,7 +61,7 @@ class ProviderAccountAdmin(OperatorAdmin[ProviderAccount]):
         return account.tenant.name if account.tenant else "the installation"
 
     @display(description="Health", label=HEALTH_TONES)
-    def health(self, account: ProviderAccount) -> tuple[str, str]:
+    def health_label(self, account: ProviderAccount) -> tuple[str, str]:
         state = health_of(account)
         return state["word"], f"{state['percent']} % {state['word']}"
 
@@ -146,7 +146,7 @@ class ProviderAccountAdmin(OperatorAdmin[ProviderAccount]):
         ),
     )
     def check_connection(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
-        report(request, ProviderAccount.objects.get(pk=object_id))
+        report(request, self.one(request, object_id))
         return go_to(self.page_of(object_id))
 
     @action(description="Save and test connection", icon="network_check")

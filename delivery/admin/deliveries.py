@@ -59,7 +59,7 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
         "status_label",
         "reason",
         "tenant",
-        "tries",
+        "attempts",
         "notification",
         "created",
     )
@@ -87,7 +87,7 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
         return delivery.status
 
     @display(description="Attempts")
-    def tries(self, delivery: Delivery) -> int:
+    def attempts(self, delivery: Delivery) -> int:
         return delivery.attempt
 
     @display(description="Notification")
@@ -100,8 +100,8 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         actions: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]  # unfold's
-        is_dead = Delivery.objects.filter(pk=object_id, status=DeliveryStatus.FAILED).exists()
-        return actions if is_dead else []
+        delivery = self.get_object(request, str(object_id))
+        return actions if delivery and delivery.status == DeliveryStatus.FAILED else []
 
     def change_view(
         self,
@@ -124,7 +124,7 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
         ),
     )
     def retry(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
-        self._retry(request, Delivery.objects.filter(pk=object_id))
+        self._retry(request, Delivery.objects.filter(pk=self.one(request, object_id).pk))
         return go_to(self.page_of(object_id))
 
     @admin.action(description="Retry selected dead letters…", permissions=["operate"])

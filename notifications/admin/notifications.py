@@ -75,7 +75,8 @@ class NotificationAdmin(HistoryAdmin[Notification]):
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         actions: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]  # unfold's
-        return actions if Notification.objects.filter(pk=object_id, status__in=OPEN).exists() else []
+        notification = self.get_object(request, str(object_id))
+        return actions if notification and notification.status in OPEN else []
 
     def change_view(
         self,
@@ -99,7 +100,7 @@ class NotificationAdmin(HistoryAdmin[Notification]):
         ),
     )
     def cancel(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
-        notification = Notification.objects.get(pk=object_id)
+        notification = self.one(request, object_id)
         if cancel(notification.tenant_id, notification.pk):
             self.log_change(request, notification, "Canceled.")
             messages.success(request, "Canceled: what had not left will not be sent.")

@@ -92,9 +92,9 @@ class ContentFormSet(InlineFormSet[TemplateContent, TemplateVersion, ContentForm
     def clean(self) -> None:
         super().clean()
         kept = self.kept()
-        if not any(form.errors for form in kept):
-            self._refuse_doubles(kept)
-            self._judge(kept)
+        for judge in (self._refuse_doubles, self._refuse_what_fails):
+            if not any(form.errors for form in kept):
+                judge(kept)
 
     def kept(self) -> list[ContentForm]:
         """The forms that say something and are not to be deleted."""
@@ -112,7 +112,7 @@ class ContentFormSet(InlineFormSet[TemplateContent, TemplateVersion, ContentForm
                 form.add_error("locale", f"There are words for {place[0]} in this locale already.")
             seen.add(place)
 
-    def _judge(self, kept: Sequence[ContentForm]) -> None:
+    def _refuse_what_fails(self, kept: Sequence[ContentForm]) -> None:
         """Compile every part and render it; a draft may still lack sample data."""
         publishing = PUBLISH in self.data
         for error in inspect([form.draft() for form in kept], self.instance.sample_data).errors:

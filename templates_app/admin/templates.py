@@ -140,8 +140,8 @@ class TemplateAdmin(OperatorAdmin[Template]):
         ),
     )
     def new_draft(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
-        template = Template.objects.get(pk=object_id)
-        return start_draft(request, template, template.versions.prefetch_related("contents").first())
+        template = self.one(request, object_id)
+        return start_draft(request, template, template.versions.first())
 
     @action(
         description="Archive",
@@ -154,7 +154,7 @@ class TemplateAdmin(OperatorAdmin[Template]):
         ),
     )
     def archive(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
-        template = Template.objects.get(pk=object_id)
+        template = self.one(request, object_id)
         template.archived_at = timezone.now()
         template.save(update_fields=["archived_at"])
         catalog.forget()

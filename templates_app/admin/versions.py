@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.html import format_html
@@ -92,13 +92,13 @@ class TemplateVersionAdmin(OperatorAdmin[TemplateVersion]):
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         actions: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]  # unfold's
-        version = TemplateVersion.objects.select_related("template").filter(pk=object_id).first()
+        version = self.get_object(request, str(object_id))
         hidden = set() if version and state_of(version) == "published" else {"make_current"}
         return [found for found in actions if found.method.__name__ not in hidden]
 
     def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> list[Any]:
         actions: list[Any] = super().get_actions_submit_line(request, object_id)  # type: ignore[misc]  # unfold's
-        return actions if is_draft(TemplateVersion.objects.filter(pk=object_id).first()) else []
+        return actions if is_draft(self.get_object(request, str(object_id))) else []
 
     def change_view(
         self,
@@ -139,7 +139,7 @@ class TemplateVersionAdmin(OperatorAdmin[TemplateVersion]):
         ),
     )
     def make_current(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
-        self._publish(request, TemplateVersion.objects.select_related("template").get(pk=object_id))
+        self._publish(request, self.one(request, object_id))
         return go_to(self.page_of(object_id))
 
     def _publish(self, request: HttpRequest, version: TemplateVersion) -> None:
@@ -161,15 +161,13 @@ class TemplateVersionAdmin(OperatorAdmin[TemplateVersion]):
         ),
     )
     def new_draft(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
-        source = (
-            TemplateVersion.objects.select_related("template").prefetch_related("contents").get(pk=object_id)
-        )
+        source = self.one(request, object_id)
         return start_draft(request, source.template, source)
 
     @action(description="Preview", icon="visibility", permissions=["view"])
     def preview(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        versions = TemplateVersion.objects.select_related("template", "tenant").prefetch_related("contents")
-        version = versions.get(pk=object_id)
+        version = self.one(request, object_id)
+        prefetch_related_objects([version], "contents")
         context = {
             **self.admin_site.each_context(request),
             "title": f"{version.template.name}, version {version.number}",

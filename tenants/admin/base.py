@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib.admin import ShowFacets
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -112,6 +112,13 @@ class OperatorAdmin(ModelAdmin[AnyModel]):
 
     def page_of(self, object_id: object) -> str:
         return page_of(self.model, object_id)
+
+    def one(self, request: HttpRequest, object_id: str) -> AnyModel:
+        """The row that a button is about, or 404."""
+        row = self.get_object(request, object_id)
+        if row is None:
+            raise Http404
+        return row
 
 
 class RecordAdmin(OperatorAdmin[AnyModel]):

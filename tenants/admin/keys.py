@@ -106,7 +106,7 @@ class ApiKeyAdmin(OperatorAdmin[ApiKey]):
         asks=("Revoke this key?", "Whoever uses it is refused from now on. This cannot be undone.", "Revoke"),
     )
     def revoke(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
-        self._revoke(request, ApiKey.objects.filter(pk=object_id))
+        self._revoke(request, ApiKey.objects.filter(pk=self.one(request, object_id).pk))
         return go_to(self.page_of(object_id))
 
     @admin.action(description="Revoke selected keys", permissions=["operate"])

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from itertools import count
+
+import pytest
+from django.test import Client
+
+from preferences.models import Suppression
+from preferences.suppressions import suppress
+from tenants.models import Tenant
+from tenants.tests.factories import create_tenant
+from tenants.tests.pages import assert_bounded, post, see, staff
+
+pytestmark = pytest.mark.django_db
+SUPPRESSIONS = "/admin/preferences/suppression/"
+_number = count(1)
+
+
+@pytest.fixture
+def tenant() -> Tenant:
+    return create_tenant(country="DE")
+
+
+def form(tenant: Tenant, **over: str) -> dict[str, str]:
+    return {
+        "tenant": str(tenant.pk),
+        "channel": "email",
+        "address": "Ann@Example.com",
+        "reason": "manual",
+        **over,
+    }
+
+
+def create(tenant: Tenant) -> Suppression:
+    address = f"user-{next(_number)}@example.com"
+    suppress(tenant.pk, [("email", address, "bounced")])
+    return Suppression.objects.get(address=address)
+
+
+@pytest.mark.parametrize(
+    ("channel", "address", "kept"),
+    [
+        ("email", "Ann@Example.com", "ann@example.com"),
+        ("sms", "030 901820", "+4930901820"),
+        ("push", "a device's token", "a device's token"),
+    ],
+)
+def test_it_works(admin_client: Client, tenant: Tenant, channel: str, address: str, kept: str) -> None:
+    post(admin_client, f"{SUPPRESSIONS}add/", form(tenant, channel=channel, address=address))
+    assert Suppression.objects.get().address == kept
+
+
+@pytest.mark.parametrize(("channel", "error"), [("email", "email address"), ("sms", "phone number")])
+def test_it_refuses_what_is_no_address(
+    admin_client: Client, tenant: Tenant, channel: str, error: str
+) -> None:
+    page = post(admin_client, f"{SUPPRESSIONS}add/", form(tenant, channel=channel, address="none"))
+    assert error in page
+    assert not Suppression.objects.exists()
+
+
+def test_it_refuses_what_is_suppressed_already(admin_client: Client, tenant: Tenant) -> None:
+    post(admin_client, f"{SUPPRESSIONS}add/", form(tenant))
+    page = post(admin_client, f"{SUPPRESSIONS}add/", form(tenant, address="ANN@example.com"))
+    assert "already exists" in page
+    assert Suppression.objects.count() == 1
+
+
+def test_it_lifts(admin_client: Client, tenant: Tenant) -> None:
+    one, other = create(tenant), create(tenant)
+    assert "Lift selected suppressions" in see(admin_client, SUPPRESSIONS)
+    lift = {"action": "delete_selected", "_selected_action": [str(one.pk)], "post": "yes"}
+    post(admin_client, SUPPRESSIONS, lift)
+    assert Suppression.objects.get() == other
+
+
+def test_it_lets_only_those_lift_who_may_delete(tenant: Tenant) -> None:
+    one = create(tenant)
+    viewer = staff("preferences.view_suppression")
+    assert viewer.post(f"{SUPPRESSIONS}{one.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert Suppression.objects.exists()
+
+
+def test_it_finds_an_address_however_it_is_spelled(admin_client: Client, tenant: Tenant) -> None:
+    one = create(tenant)
+    create(tenant)
+    found = admin_client.get(SUPPRESSIONS, {"q": one.address.upper()}).context["cl"].result_list
+    assert found == [one]
+
+
+def test_it_lists_within_bounds(admin_client: Client, tenant: Tenant) -> None:
+    assert_bounded(admin_client, SUPPRESSIONS, lambda: create(tenant))

@@ -22,8 +22,8 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from delivery.models import HELD, Delivery, DeliveryStatus
+from tenants.bulk import copy_rows, uuid_array
 from tenants.context import installation_scope
-from tenants.copying import copy_rows
 
 logger = logging.getLogger(__name__)
 
@@ -138,20 +138,20 @@ _CLAIM = f"""
     UPDATE delivery_delivery d
        SET status = 'sending', attempt = d.attempt + 1, lease_until = %(lease_until)s, changed_at = %(now)s
       FROM (SELECT id FROM delivery_delivery
-             WHERE id = ANY(%(ids)s) AND status IN ('queued', 'deferred') AND due_at <= %(now)s
+             WHERE id = ANY(%(ids)s::uuid[]) AND status IN ('queued', 'deferred') AND due_at <= %(now)s
              ORDER BY id FOR UPDATE SKIP LOCKED) due
      WHERE d.id = due.id
     RETURNING {LEG}
-"""  # noqa: S608 - our own column names
+"""
 
 
 def claim(ids: Sequence[UUID], *, now: dt.datetime) -> list[Leg]:
     """Take what of `ids` still waits and is due, under a lease, counting the attempt that begins."""
     lease_until = now + dt.timedelta(seconds=settings.NOTIFICATION_LEASE_SECONDS)
-    return legs(_CLAIM, ids=ids, now=now, lease_until=lease_until)
+    return legs(_CLAIM, ids=uuid_array(ids), now=now, lease_until=lease_until)
 
 
-_OF_NOTIFICATION = f"SELECT {LEG} FROM delivery_delivery d WHERE d.notification_id = %(id)s ORDER BY d.id"  # noqa: S608
+_OF_NOTIFICATION = f"SELECT {LEG} FROM delivery_delivery d WHERE d.notification_id = %(id)s ORDER BY d.id"
 
 
 def legs_of(notification_id: UUID) -> list[Leg]:
@@ -163,7 +163,7 @@ _LOST = f"""
     SELECT {LEG} FROM delivery_delivery d
      WHERE d.tenant_id = %(tenant_id)s AND d.status = 'sending' AND d.lease_until < %(now)s
      ORDER BY d.id LIMIT {_SWEEP}
-"""  # noqa: S608 - our own column names
+"""
 
 
 def lost(tenant_id: UUID, *, now: dt.datetime) -> list[Leg]:
@@ -193,7 +193,7 @@ _RELEASE = f"""
     )
     UPDATE delivery_delivery d SET ring_at = %(again)s FROM due WHERE d.id = due.id
     RETURNING d.tenant_id, d.id, d.channel, d.priority
-"""  # noqa: S608
+"""
 
 
 def release_due(*, now: dt.datetime) -> int:

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-import orjson
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection
 
@@ -27,8 +26,8 @@ from delivery.signals import Change, deliveries_changed
 from preferences.addresses import mask
 from preferences.directory import suppress
 from preferences.models import Suppression
+from tenants.bulk import copy_rows, recordset, uuid_array
 from tenants.context import tenant_scope
-from tenants.copying import copy_rows
 
 logger = logging.getLogger(__name__)
 
@@ -103,8 +102,14 @@ def write(tenant_id: UUID, settlements: Sequence[Settlement], *, news: Sequence[
 
 def lock(delivery_ids: Iterable[UUID]) -> dict[UUID, str]:
     """Lock deliveries in order of id, before a statement that would take them in any; their statuses."""
-    rows = Delivery.objects.select_for_update(no_key=True).filter(pk__in=set(delivery_ids)).order_by("pk")
-    return dict(rows.values_list("pk", "status"))
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, [uuid_array(delivery_ids)])
+        return dict(cursor.fetchall())
+
+
+_LOCK = """
+    SELECT id, status FROM delivery_delivery WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE
+"""
 
 
 _UPDATE = """
@@ -114,11 +119,10 @@ _UPDATE = """
            spent_accounts = s.spent, due_at = coalesce(s.due_at, d.due_at),
            ring_at = coalesce(s.ring_at, d.ring_at), lease_until = NULL, changed_at = s.at,
            sent_at = CASE WHEN s.status = 'sent' THEN s.at ELSE d.sent_at END
-      FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::text[], %s::int[], %s::text[],
-                  %s::text[], %s::int[], %s::int[], %s::uuid[], %s::jsonb[], %s::timestamptz[],
-                  %s::timestamptz[], %s::timestamptz[])
-        AS s(id, claim, status, reason, detail, route, channel, address, attempt, tries, account_id, spent,
-             due_at, ring_at, at)
+      FROM json_to_recordset(%s::json)
+        AS s(id uuid, claim int, status text, reason text, detail text, route int, channel text, address text,
+             attempt int, tries int, account_id uuid, spent jsonb, due_at timestamptz, ring_at timestamptz,
+             at timestamptz)
      WHERE d.id = s.id
        AND (d.status = 'sending' AND d.attempt = s.claim
             OR s.status = 'sent' AND d.status IN ('queued', 'deferred', 'sending'))
@@ -128,21 +132,33 @@ _UPDATE = """
 
 def _update(settlements: Sequence[Settlement]) -> set[UUID]:
     lock(s.leg.id for s in settlements)
-    rows = [_row(s) for s in settlements]
     with connection.cursor() as cursor:
-        cursor.execute(_UPDATE, [list(column) for column in zip(*rows, strict=True)])
+        cursor.execute(_UPDATE, [recordset([_row(s) for s in settlements])])
         return {id for (id,) in cursor.fetchall()}
 
 
-def _row(s: Settlement) -> tuple[Any, ...]:
+def _row(s: Settlement) -> dict[str, Any]:
     ring_at = None
     if s.due_at is not None:
         ring_at = s.due_at if s.due_at > s.at else s.at + PATIENCE
-    return (
-        *(s.leg.id, s.leg.attempt, s.status.value, s.reason[:64], _told(s, s.detail), s.route),
-        *(*s.leg.routes[s.route], s.leg.attempt - s.refund, s.tries, s.account_id),
-        *(orjson.dumps(list(s.spent_accounts)).decode(), s.due_at, ring_at, s.at),
-    )
+    channel, address = s.leg.routes[s.route]
+    return {
+        "id": s.leg.id,
+        "claim": s.leg.attempt,
+        "status": s.status.value,
+        "reason": s.reason[:64],
+        "detail": _told(s, s.detail),
+        "route": s.route,
+        "channel": channel,
+        "address": address,
+        "attempt": s.leg.attempt - s.refund,
+        "tries": s.tries,
+        "account_id": s.account_id,
+        "spent": list(s.spent_accounts),
+        "due_at": s.due_at,
+        "ring_at": ring_at,
+        "at": s.at,
+    }
 
 
 def _change(s: Settlement) -> Change:

@@ -24,7 +24,7 @@ from delivery.receipts import mark_delivered
 from notifications.mailbox import Mailbox, show, unread_count
 from notifications.models import FeedItem
 from notifications.realtime.frames import Address, Frame
-from tenants.copying import copy_rows
+from tenants.bulk import copy_rows
 
 
 @dataclass(frozen=True, slots=True)

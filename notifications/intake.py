@@ -25,8 +25,8 @@ from preferences.channels import CHANNELS
 from preferences.directory import merge
 from preferences.rules import CategoryRule
 from templates_app.catalog import PublishedTemplate, missing_variables, published
+from tenants.bulk import copy_rows
 from tenants.context import tenant_scope
-from tenants.copying import copy_rows
 from tenants.ids import new_id
 from tenants.models import Tenant
 from tenants.problems import FieldError, Problem

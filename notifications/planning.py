@@ -24,6 +24,7 @@ from preferences.categories import categories
 from preferences.directory import once_many, resolve
 from preferences.rules import CategoryRule, Decision, Person
 from preferences.rules import decide as decide_channel
+from tenants.bulk import recordset, uuid_array
 from tenants.context import tenant_scope
 from tenants.ids import new_id
 from tenants.models import Tenant
@@ -127,7 +128,7 @@ _DUE = ", ".join(Due.__slots__)
 
 _BY_ID = f"""
     SELECT {_DUE} FROM notifications_notification
-     WHERE id = ANY(%(ids)s) AND tenant_id = %(tenant_id)s AND status = 'accepted'
+     WHERE id = ANY(%(ids)s::uuid[]) AND tenant_id = %(tenant_id)s AND status = 'accepted'
      ORDER BY id FOR UPDATE SKIP LOCKED
 """
 
@@ -143,7 +144,7 @@ Ready = list[tuple[UUID, str, int]]
 def plan(tenant_id: UUID, ids: Sequence[UUID]) -> Ready:
     """Plan what of `ids` is still unplanned; what is to be dispatched: (id, channel, priority)."""
     with tenant_scope(tenant_id):
-        return _plan(tenant_id, _BY_ID, ids=list(ids))
+        return _plan(tenant_id, _BY_ID, ids=uuid_array(ids))
 
 
 def plan_next(tenant_id: UUID, limit: int) -> Ready:
@@ -217,19 +218,15 @@ def _deliveries(n: Due, person: Person, made: Plan, category: CategoryRule) -> l
 _RECORD = """
     UPDATE notifications_notification n
        SET status = s.status, reason = s.reason, trace = s.trace, changed_at = %(now)s
-      FROM unnest(%(ids)s::uuid[], %(statuses)s::text[], %(reasons)s::text[], %(traces)s::jsonb[])
-        AS s(id, status, reason, trace)
+      FROM json_to_recordset(%(plans)s::json) AS s(id uuid, status text, reason text, trace jsonb)
      WHERE n.id = s.id
 """
 
 
 def _record(due: Sequence[Due], plans: Sequence[Plan], now: dt.datetime) -> None:
-    params: dict[str, Any] = {
-        "now": now,
-        "ids": [n.id for n in due],
-        "statuses": [plan.status.value for plan in plans],
-        "reasons": [plan.reason for plan in plans],
-        "traces": [orjson.dumps(plan.trace).decode() for plan in plans],
-    }
+    rows = [
+        {"id": n.id, "status": plan.status.value, "reason": plan.reason, "trace": plan.trace}
+        for n, plan in zip(due, plans, strict=True)
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(_RECORD, params)
+        cursor.execute(_RECORD, {"now": now, "plans": recordset(rows)})

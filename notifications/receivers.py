@@ -16,6 +16,7 @@ from delivery.signals import Change
 from notifications import feed, rings
 from notifications.models import Notification, Priority
 from notifications.realtime.push import publish_on_commit
+from tenants.bulk import uuid_array
 
 
 def on_deliveries_changed(*, tenant_id: UUID, changes: Sequence[Change], **kwargs: Any) -> None:
@@ -49,7 +50,7 @@ def _feed_item(change: Change, notification: Notification) -> feed.NewItem:
     )
 
 
-_LOCK = "SELECT id FROM notifications_notification WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+_LOCK = "SELECT id FROM notifications_notification WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE"
 
 # The furthest that any leg came is how far the notification is.
 _ROLL_UP = """
@@ -60,10 +61,10 @@ _ROLL_UP = """
                    CASE WHEN d.status IN ('queued', 'deferred', 'sending') THEN 'processing'
                         ELSE d.status END AS status
               FROM delivery_delivery d
-             WHERE d.notification_id = ANY(%s)
+             WHERE d.notification_id = ANY(%s::uuid[])
              ORDER BY d.notification_id,
-                      array_position(ARRAY['delivered', 'sent', 'sending', 'queued', 'deferred',
-                                           'failed', 'expired', 'suppressed', 'canceled'], d.status::text)) legs
+                      array_position(ARRAY['delivered', 'sent', 'sending', 'queued', 'deferred', 'failed',
+                                           'expired', 'suppressed', 'canceled'], d.status::text)) legs
      WHERE n.id = legs.notification_id AND n.status <> legs.status
     RETURNING n.batch_id
 """
@@ -71,7 +72,7 @@ _ROLL_UP = """
 
 def roll_up(notification_ids: set[UUID]) -> bool:
     """Bring the notifications' statuses up to their deliveries'. Whether any of them belongs to a batch."""
-    ids = sorted(notification_ids)
+    ids = uuid_array(notification_ids)
     with connection.cursor() as cursor:
         cursor.execute(_LOCK, [ids])
         cursor.execute(_ROLL_UP, [ids])

@@ -16,13 +16,16 @@ _current: ContextVar[UUID | None] = ContextVar("tenant_id", default=None)
 
 @contextmanager
 def tenant_scope(tenant_id: UUID) -> Iterator[None]:
-    """One transaction for one tenant. Nested scopes of the same tenant join it; of another are refused."""
+    """One transaction for one tenant. Nested scopes of the same tenant join it; of another are refused.
+
+    Joining makes no savepoint: what fails in a nested scope undoes the whole.
+    """
     outer = _current.get()
     if outer is not None and outer != tenant_id:
         raise RuntimeError("a tenant scope cannot be opened inside another tenant's")
     token = _current.set(tenant_id)
     try:
-        with transaction.atomic():
+        with transaction.atomic(savepoint=outer is None):
             if outer is None:
                 with connection.cursor() as cursor:
                     cursor.execute("SELECT set_config('app.tenant_id', %s, true)", [str(tenant_id)])

@@ -12,7 +12,7 @@ import datetime as dt
 import logging
 from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import aiohttp
 import orjson
@@ -22,6 +22,7 @@ from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
+from yarl import URL
 
 from delivery.providers.base import (
     ErrorKind,
@@ -109,14 +110,16 @@ class SharedSession(AsyncHttpClient):  # type: ignore[misc]
         timeout: float | None = None,  # noqa: ASYNC109
         allow_redirects: bool = False,
     ) -> Response:
+        headers = dict(headers or {})
         if auth:
-            headers = {**(headers or {}), "Authorization": aiohttp.encode_basic_auth(*auth)}
-        url = self.base_url + uri.removeprefix(_VENDOR)
+            headers["Authorization"] = aiohttp.encode_basic_auth(*auth)
+        body = urlencode(data).encode() if data else None  # aiohttp takes 80 µs more for the same
+        url = URL(self.base_url + uri.removeprefix(_VENDOR), encoded=True)
         async with session().request(
             method,
             url,
             params=params,
-            data=data,
+            data=body,
             headers=headers,
             timeout=self.limits,
             allow_redirects=False,
@@ -165,10 +168,14 @@ class TwilioSms(Provider):
         return Client(self.settings.account_sid, token, http_client=http)
 
     async def send_one(self, message: Message) -> Sent:
-        created = await self._call(self.client.messages.create_async(to=message.to, **self._fields(message)))
-        if not created.sid:
+        """Past the client's resource objects, whose making takes as long as the exchange itself."""
+        uri = f"/Accounts/{self.settings.account_sid}/Messages.json"
+        created = await self._call(
+            self.client.api.v2010.create_async("POST", uri, data=self._fields(message))
+        )
+        if not isinstance(created, dict) or not created.get("sid"):
             raise ProviderError(ErrorKind.UNKNOWN, "the answer names no message", code="unreadable")
-        return Sent(created.sid, created.status)
+        return Sent(str(created["sid"]), str(created.get("status", "")))
 
     async def check(self) -> None:
         await self._call(self.client.api.accounts(self.settings.account_sid).fetch_async())
@@ -176,11 +183,12 @@ class TwilioSms(Provider):
     def _fields(self, message: Message) -> dict[str, str]:
         sender = self.settings.sender
         fields = {
-            "messaging_service_sid" if sender.startswith("MG") else "from_": sender,
-            "body": message.content.body,
+            "To": message.to,
+            "MessagingServiceSid" if sender.startswith("MG") else "From": sender,
+            "Body": message.content.body,
         }
         if self.receipt_url:
-            fields["status_callback"] = f"{self.receipt_url}?reference={message.reference}"
+            fields["StatusCallback"] = f"{self.receipt_url}?reference={message.reference}"
         return fields
 
     async def _call(self, call: Any) -> Any:

@@ -39,7 +39,7 @@ from tenants.context import tenant_scope
 from tenants.models import Tenant
 
 logger = logging.getLogger(__name__)
-_random = Random()  # noqa: S311 - dice, not secrets
+_random = Random()
 
 Outcomes = Sequence[Sent | ProviderError]
 

@@ -138,7 +138,7 @@ _TAKE_BACK = f"""
       FROM unnest(%(ids)s::uuid[], %(attempts)s::int[]) AS s(id, attempt)
      WHERE d.id = s.id AND d.tenant_id = %(tenant_id)s AND d.status = 'sent' AND d.attempt = s.attempt
     RETURNING {queue.LEG}
-"""  # noqa: S608 - our own column names
+"""
 
 
 def _fail(tenant_id: UUID, told: Sequence[Told], news: Sequence[Change]) -> Ready:
@@ -160,5 +160,5 @@ def _fail(tenant_id: UUID, told: Sequence[Told], news: Sequence[Change]) -> Read
 def _failed(leg: Leg, error: ProviderError, accounts: Accounts, now: dt.datetime) -> Settlement:
     spent = [*leg.spent_accounts, str(leg.account_id)]
     others = accounts.others(leg.channel, is_test=leg.is_test, spent=spent)
-    jitter = random()  # noqa: S311 - dice
+    jitter = random()
     return settlement.failed(leg, error, others=others, now=now, jitter=jitter)

@@ -62,5 +62,5 @@ def _settlement(leg: Leg, receipt: Receipt | None, now: dt.datetime) -> Settleme
         return settlement.surmised(settlement.sent(leg, call, None, now))
     error = ProviderError(ErrorKind.UNKNOWN, _SURMISE, code="lease_expired")
     call = Call(choice, error, now)
-    jitter = random()  # noqa: S311 - dice
+    jitter = random()
     return settlement.surmised(settlement.failed(leg, error, others=0, now=now, jitter=jitter, call=call))

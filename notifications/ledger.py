@@ -17,9 +17,9 @@ from tenants.context import tenant_scope
 class Ledger:
     """A tenant's books at one moment.
 
-    `accepted` is what its requests brought, `became` how many notifications have each status. The two strays are
-    rows that contradict each other: notifications that ended without success and have deliveries that may still
-    leave, and notifications in process that nothing more will happen to.
+    `accepted` is what its requests brought, `became` how many notifications have each status. The two strays
+    are rows that contradict each other: notifications that ended without success and have deliveries that may
+    still leave, and notifications in process that nothing more will happen to.
     """
 
     accepted: int

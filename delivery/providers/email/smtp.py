@@ -91,7 +91,8 @@ class Smtp(Provider):
             return ProviderError(ErrorKind.ADDRESS, words, code="bad_message")
         backend.is_in_doubt = False
         try:
-            backend.send_messages([mail])
+            if not backend.send_messages([mail]):
+                return ProviderError(ErrorKind.ADDRESS, "there is nobody to send it to", code="bad_message")
         except (smtplib.SMTPException, OSError, ValueError) as error:
             return _sending_error(error, backend)
         return Sent(mail.extra_headers["Message-ID"])
@@ -168,8 +169,12 @@ class Backend(EmailBackend):
         class Watched(plain):  # type: ignore[misc, valid-type]
             def data(self, msg: Any) -> tuple[int, bytes]:
                 backend.is_in_doubt = True
-                answer: tuple[int, bytes] = super().data(msg)
-                backend.is_in_doubt = False
+                try:
+                    answer: tuple[int, bytes] = super().data(msg)
+                except smtplib.SMTPDataError:
+                    backend.is_in_doubt = False  # refused before any of it was sent
+                    raise
+                backend.is_in_doubt = answer[0] < 0  # what smtplib makes of a reply that is none
                 return answer
 
         return Watched
@@ -190,10 +195,11 @@ def _sending_error(error: Exception, backend: Backend) -> ProviderError:
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code, text = next(iter(error.recipients.values()))
         return _reply(ErrorKind.ADDRESS, code, text, is_recipient=True)
-    if isinstance(error, smtplib.SMTPSenderRefused):
-        return _reply(ErrorKind.ACCOUNT, error.smtp_code, error.smtp_error)
-    if isinstance(error, smtplib.SMTPResponseException):
-        return _reply(ErrorKind.ADDRESS, error.smtp_code, error.smtp_error)
+    if isinstance(error, smtplib.SMTPResponseException) and not backend.is_in_doubt:
+        is_sender = isinstance(error, smtplib.SMTPSenderRefused)
+        return _reply(
+            ErrorKind.ACCOUNT if is_sender else ErrorKind.ADDRESS, error.smtp_code, error.smtp_error
+        )
     if isinstance(error, ValueError | smtplib.SMTPNotSupportedError):
         return ProviderError(ErrorKind.ADDRESS, "an address that mail cannot carry", code="bad_message")
     kind = ErrorKind.UNKNOWN if backend.is_in_doubt else ErrorKind.TRANSIENT

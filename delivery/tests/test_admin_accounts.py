@@ -177,8 +177,9 @@ def test_it_tells_why_there_is_no_connection(
 def test_it_saves_and_tests(admin_client: Client, tenant: Tenant, sandbox: RunningSandbox) -> None:
     account = create_twilio(tenant, sandbox)
     button = {"delivery_provideraccount_save_and_check": "1", "setting_base_url": sandbox.http_url}
-    page = post(admin_client, change(account), form(tenant, **button))
-    assert "main answered: connected in" in page
+    answer = admin_client.post(change(account), form(tenant, **button))
+    assert answer.headers["Location"] == change(account)
+    assert "main answered: connected in" in see(admin_client, change(account))
 
 
 def test_it_shows_how_the_account_is_now(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib.admin import ShowFacets
 from django.db.models import Model
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -106,9 +106,17 @@ class OperatorAdmin(ModelAdmin[AnyModel]):
     list_filter_submit = True
     compressed_fields = False
     actions_detail: Sequence[str] = ()
+    actions_submit_line: Sequence[str] = ()
 
     def has_operate_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
+
+    def response_change(self, request: HttpRequest, obj: AnyModel) -> HttpResponse:
+        """Back to the row, to see what came of it, when the button was one of ours."""
+        own = {f"{self.opts.app_label}_{self.opts.model_name}_{name}" for name in self.actions_submit_line}
+        if own & request.POST.keys():
+            return HttpResponseRedirect(self.page_of(obj.pk))
+        return super().response_change(request, obj)
 
     def page_of(self, object_id: object) -> str:
         return page_of(self.model, object_id)

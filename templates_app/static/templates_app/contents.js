@@ -15,5 +15,8 @@
 
   document.addEventListener("DOMContentLoaded", () => each(document));
   document.addEventListener("change", (event) => event.target.matches("select[data-parts]") && update(event.target));
-  document.addEventListener("formset:added", (event) => each(event.target));
+  document.addEventListener("formset:added", (event) => {
+    each(event.target);
+    requestAnimationFrame(() => { Alpine.$data(event.target).openRow = true; });
+  });
 })();

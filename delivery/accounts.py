@@ -149,9 +149,10 @@ def send_budget() -> float:
 
 def instance(account: ProviderAccount | None, cls: type[Provider]) -> Provider:
     """A provider ready to send for this account."""
+    timeout = min(settings.NOTIFICATION_SEND_TIMEOUT, send_budget() / 2)
     options: dict[str, Any] = {
-        "timeout": settings.NOTIFICATION_SEND_TIMEOUT,
-        "budget": send_budget() - settings.NOTIFICATION_SEND_TIMEOUT,
+        "timeout": timeout,
+        "budget": send_budget() - timeout,
         "concurrency": settings.NOTIFICATION_SEND_CONCURRENCY,
     }
     if account is None:

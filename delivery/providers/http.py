@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from delivery.providers.base import ErrorKind, ProviderError
 
@@ -63,13 +66,48 @@ _ACCOUNT = {401, 402, 403, 404, 405, 407}
 """Credentials, payment, permission, and a base URL that leads elsewhere, as a redirect does."""
 
 
-def broken(error: Exception) -> ProviderError:
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a vendor answered, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body's document; one that is none may come from a vendor that took the message."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            raise ProviderError(ErrorKind.UNKNOWN, "the answer is no JSON", code="unreadable") from None
+
+    def error(self) -> ProviderError:
+        """What a status that is no success says by itself."""
+        kind, wait = kind_of_status(self.status), retry_after(self.headers)
+        return ProviderError(kind, f"HTTP {self.status}", code=str(self.status), retry_after=wait)
+
+
+async def exchange(method: str, url: str | URL, *, timeout: float, **options: Any) -> Reply:  # noqa: ASYNC109
+    """Call a vendor over the shared session, with aiohttp's request options; `timeout` is in seconds.
+
+    Raises `ProviderError` when there is no answer; redirects are not followed.
+    """
+    limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, 5.0))
+    try:
+        async with session().request(
+            method, url, timeout=limits, allow_redirects=False, **options
+        ) as response:
+            return Reply(response.status, response.headers, await response.read())
+    except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+        raise _broken(error) from None
+
+
+def _broken(error: Exception) -> ProviderError:
     """What a failed exchange means: nothing was sent, or nobody knows."""
+    if isinstance(error, aiohttp.InvalidURL):
+        return ProviderError(ErrorKind.ACCOUNT, "the base URL is none", code="bad_url")
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return ProviderError(ErrorKind.TRANSIENT, "could not connect", code="connection_refused")
     if isinstance(error, TimeoutError):
         return ProviderError(ErrorKind.UNKNOWN, "no answer in time", code="timeout")
     return ProviderError(ErrorKind.UNKNOWN, "the connection broke before an answer", code="connection_lost")
-
-
-BROKEN = (aiohttp.ClientError, TimeoutError, ConnectionError)

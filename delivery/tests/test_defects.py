@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import connection
+from pytest_django.fixtures import Settings
 
 from delivery import dispatch
 from delivery.models import Attempt
@@ -135,3 +136,20 @@ def test_what_was_sent_is_recorded_though_postgresql_was_away(tenant: Tenant) ->
         dispatch.run(tenant.pk, ids)
     assert statuses(ids) == {"sent"}
     assert Attempt.objects.count() == 3
+
+
+@pytest.mark.parametrize("lease", [1, 4, 15])
+def test_a_short_lease_shortens_calls_and_still_sends(tenant: Tenant, settings: Settings, lease: int) -> None:
+    settings.NOTIFICATION_LEASE_SECONDS = lease
+    made: list[TestVendor] = []
+
+    class Works(TestVendor):
+        async def send_one(self, message: Message) -> Sent:
+            made.append(self)
+            return Sent("id")
+
+    id = create_delivery(tenant)
+    with account_of(Works, tenant):
+        dispatch.run(tenant.pk, [id])
+    assert look(id).status == "sent"
+    assert made[0].timeout + made[0].budget < lease

@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import aiohttp
-import orjson
 from pydantic import Field, SecretStr
 from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http import AsyncHttpClient
@@ -36,7 +35,7 @@ from delivery.providers.base import (
     ReceiptStatus,
     Sent,
 )
-from delivery.providers.http import BROKEN, broken, kind_of_status, retry_after, session
+from delivery.providers.http import Reply, exchange, kind_of_status
 
 _VENDOR = "https://api.twilio.com"
 
@@ -97,7 +96,7 @@ class SharedSession(AsyncHttpClient):  # type: ignore[misc]
     def __init__(self, base_url: str, timeout: float) -> None:
         super().__init__(logging.getLogger(__name__), True, timeout)
         self.base_url = base_url.rstrip("/")
-        self.limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, 5.0))
+        self.limit = timeout
 
     async def request(  # noqa: PLR0913, PLR0917 - as Twilio's client calls it
         self,
@@ -115,35 +114,19 @@ class SharedSession(AsyncHttpClient):  # type: ignore[misc]
             headers["Authorization"] = aiohttp.encode_basic_auth(*auth)
         body = urlencode(data).encode() if data else None  # aiohttp takes 80 µs more for the same
         url = URL(self.base_url + uri.removeprefix(_VENDOR), encoded=True)
-        async with session().request(
-            method,
-            url,
-            params=params,
-            data=body,
-            headers=headers,
-            timeout=self.limits,
-            allow_redirects=False,
-        ) as response:
-            text = await response.text(errors="replace")
-        if not response.ok and (refusal := _refusal(response, text)):
-            raise refusal
-        return Response(response.status, text, response.headers)
+        reply = await exchange(method, url, timeout=self.limit, params=params, data=body, headers=headers)
+        if reply.status >= 300 and not _has_code(reply):
+            raise reply.error()
+        return Response(reply.status, reply.body.decode("utf-8", "replace"), reply.headers)
 
 
-def _refusal(response: aiohttp.ClientResponse, text: str) -> ProviderError | None:
-    """What the status alone says; None where Twilio gives a code, which says more."""
-    status = response.status
-    if status != 429 and status < 500 and _is_twilios(text):
-        return None
-    wait = retry_after(response.headers)
-    return ProviderError(kind_of_status(status), f"HTTP {status}", code=str(status), retry_after=wait)
-
-
-def _is_twilios(text: str) -> bool:
-    """Whether it is Twilio that answers, and not a proxy's page."""
+def _has_code(reply: Reply) -> bool:
+    """Whether Twilio says what is wrong: its code says more than the status. A proxy's page has none."""
+    if reply.status == 429 or reply.status >= 500:
+        return False
     try:
-        answer = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        answer = reply.json()
+    except ProviderError:
         return False
     return isinstance(answer, dict) and isinstance(answer.get("code"), int)
 
@@ -197,8 +180,6 @@ class TwilioSms(Provider):
         except TwilioRestException as error:
             kind = kind_of_status(error.status)
             raise error_for(str(error.code or error.status), kind, error.msg) from None
-        except BROKEN as error:
-            raise broken(error) from None
         except (TwilioException, ValueError, KeyError, TypeError, AttributeError) as error:
             kind = ErrorKind.UNKNOWN  # it answered, and may have taken it
             raise ProviderError(kind, f"unreadable: {type(error).__name__}", code="unreadable") from None

@@ -353,6 +353,11 @@ class HttpContract(ProviderContract):
         assert outcome.kind is kind
 
 
+class _HttpServer(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # a chunk knocks all at once
+
+
 class Server:
     """An HTTP server in a thread, which answers as a contract says."""
 
@@ -360,8 +365,7 @@ class Server:
         self.contract, self.signal, self.always = contract, signal, always
         self.requests: list[tuple[str, str, Mapping[str, str], bytes]] = []
         self.done = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _HttpServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Server:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
@@ -411,3 +414,33 @@ def test_a_batch_of_receipts_costs_no_query_each(
         apply(account, said)
     assert Delivery.objects.filter(status="delivered").count() == 25
     assert Delivery.objects.filter(status="failed").count() == 25
+
+
+@pytest.mark.django_db(transaction=True)
+def test_receipts_that_come_at_the_same_time_do_not_wait_for_each_other(
+    tenant: Tenant, account: ProviderAccount
+) -> None:
+    """In opposite orders, of the same deliveries: PostgreSQL would end one of two that deadlock."""
+    ids = create_deliveries(tenant, 40)
+    dispatch.run(tenant.pk, ids)
+    error = ProviderError(ErrorKind.ADDRESS, "no", code="30005", permanent=True)
+    start = Barrier(4)
+
+    def tell_all(worker: int) -> None:
+        start.wait()
+        try:
+            for turn in range(3):
+                name = f"{worker}.{turn}"
+                said = [_mixed(f"{name}.{n}", id, n, error) for n, id in enumerate(ids)]
+                apply(account, said[:: 1 if worker % 2 else -1])
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(tell_all, range(4)))
+    assert [look(id).status for id in ids] == ["delivered", "failed"] * 20
+
+
+def _mixed(event: str, id: UUID, n: int, error: ProviderError) -> ParsedReceipt:
+    status = ReceiptStatus.FAILED if n % 2 else ReceiptStatus.DELIVERED
+    return ParsedReceipt(event, "", status, timezone.now(), error if n % 2 else None, f"{id}.1")

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 from pytest_django.fixtures import Settings
 
 from delivery import dispatch
@@ -136,6 +136,30 @@ def test_what_was_sent_is_recorded_though_postgresql_was_away(tenant: Tenant) ->
         dispatch.run(tenant.pk, ids)
     assert statuses(ids) == {"sent"}
     assert Attempt.objects.count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_commit_whose_answer_was_lost_is_not_made_twice(tenant: Tenant) -> None:
+    class Works(TestVendor):
+        async def send_one(self, message: Message) -> Sent:
+            return Sent("id")
+
+    def break_after_commit(**kwargs: Any) -> None:
+        transaction.on_commit(_connection_lost)
+
+    id = create_delivery(tenant)
+    deliveries_changed.connect(break_after_commit)
+    try:
+        with account_of(Works, tenant):
+            dispatch.run(tenant.pk, [id])
+    finally:
+        deliveries_changed.disconnect(break_after_commit)
+    assert look(id).status == "sent"
+    assert outcomes(id) == [("sent", "")]
+
+
+def _connection_lost() -> None:
+    raise OperationalError("the server closed the connection unexpectedly")
 
 
 @pytest.mark.parametrize("lease", [1, 4, 15])

@@ -131,6 +131,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_keepalive": True,
     "health_check_interval": 10,
 }
+# How long a task may hold the rows that it claimed. Those of lost workers are looked for four times as often.
+NOTIFICATION_LEASE_SECONDS = env.int("NOTIFICATION_LEASE_SECONDS", default=60)
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SCHEDULE = {
     "tick": {
@@ -150,8 +152,8 @@ CELERY_BEAT_SCHEDULE = {
     },
     "recover-expired": {
         "task": "delivery.recover_expired",
-        "schedule": 15.0,
-        "options": {"expires": 30},
+        "schedule": NOTIFICATION_LEASE_SECONDS / 4,
+        "options": {"expires": NOTIFICATION_LEASE_SECONDS / 2},
     },
 }
 CELERY_TASK_QUEUES = [
@@ -172,10 +174,9 @@ CELERY_TASK_QUEUES = [
     )
 ]
 
-# How many rows one task carries, how many provider calls it keeps in flight, how long it may hold them.
+# How many rows one task carries, how many provider calls it keeps in flight, how long one may take.
 NOTIFICATION_CHUNK_SIZE = env.int("NOTIFICATION_CHUNK_SIZE", default=200)
 NOTIFICATION_SEND_CONCURRENCY = env.int("NOTIFICATION_SEND_CONCURRENCY", default=100)
-NOTIFICATION_LEASE_SECONDS = env.int("NOTIFICATION_LEASE_SECONDS", default=60)
 NOTIFICATION_SEND_TIMEOUT = env.float("NOTIFICATION_SEND_TIMEOUT", default=10.0)
 NOTIFICATION_RETRY_THRESHOLD = env.int("NOTIFICATION_RETRY_THRESHOLD", default=3)
 # A batch is handed to the broker this many chunks at a time, so that others are not kept waiting behind it.

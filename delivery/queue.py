@@ -27,8 +27,8 @@ from tenants.context import installation_scope
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = dt.timedelta(seconds=30)
-"""How long after a ring the sweeper rings again for a row that still waits."""
+PATIENCE = dt.timedelta(seconds=settings.NOTIFICATION_LEASE_SECONDS / 2)
+"""How long after a ring the sweeper rings again for a row that still waits: its ring may be lost."""
 _SWEEP = 5_000
 
 

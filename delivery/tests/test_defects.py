@@ -139,7 +139,9 @@ def test_what_was_sent_is_recorded_though_postgresql_was_away(tenant: Tenant) ->
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_commit_whose_answer_was_lost_is_not_made_twice(tenant: Tenant) -> None:
+def test_a_commit_whose_answer_was_lost_is_not_made_twice(
+    tenant: Tenant, caplog: pytest.LogCaptureFixture
+) -> None:
     class Works(TestVendor):
         async def send_one(self, message: Message) -> Sent:
             return Sent("id")
@@ -156,6 +158,7 @@ def test_a_commit_whose_answer_was_lost_is_not_made_twice(tenant: Tenant) -> Non
         deliveries_changed.disconnect(break_after_commit)
     assert look(id).status == "sent"
     assert outcomes(id) == [("sent", "")]
+    assert "cannot be settled" not in caplog.text, "and nobody is woken up for it"
 
 
 def _connection_lost() -> None:

@@ -38,7 +38,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
 INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # config.urls discovers it: only the web process needs it
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -130,6 +130,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 600,
     "socket_keepalive": True,
     "health_check_interval": 10,
+    # A ring that cannot be handed over is given up at once: nobody waits for the broker, the sweeper rings.
+    # (A worker that looks for its broker goes by BROKER_CONNECTION_RETRY, not by this.)
+    "max_retries": 0,
 }
 # How long a task may hold the rows that it claimed. Those of lost workers are looked for four times as often.
 NOTIFICATION_LEASE_SECONDS = env.int("NOTIFICATION_LEASE_SECONDS", default=60)
@@ -201,7 +204,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["tenants.authentication.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["tenants.rendering.OrjsonRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["tenants.parsing.OrjsonParser"],
+    "DEFAULT_PARSER_CLASSES": ["tenants.parsers.OrjsonParser"],
     "DEFAULT_THROTTLE_CLASSES": ["tenants.throttling.TenantThrottle"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "tenants.problems.exception_handler",

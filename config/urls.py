@@ -4,6 +4,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from config import health
 
+admin.autodiscover()
+
 urlpatterns = [
     path("", include("notifications.page_urls")),
     path("api/v1/services/", include("preferences.urls")),

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import IO, Any, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 import orjson
-from django.conf import settings
 from pydantic import BaseModel, ConfigDict, ValidationError
-from rest_framework.parsers import BaseParser
 
-from tenants.problems import TOO_LARGE, FieldError, Problem, escape, invalid
+from tenants.problems import FieldError, Problem, escape, invalid
 
 MAX_DEPTH = 64
 
@@ -30,49 +27,21 @@ class RequestModel(BaseModel):
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class OrjsonParser(BaseParser):
-    media_type = "application/json"
-
-    def parse(
-        self,
-        stream: IO[Any],
-        media_type: str | None = None,
-        parser_context: Mapping[str, Any] | None = None,
-    ) -> Any:
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        raw = stream.read(limit + 1)
-        if len(raw) > limit:
-            raise TOO_LARGE
-        return self._parse(raw)
-
-    def _parse(self, raw: bytes) -> Any:
-        return parse_json(raw)
-
-
-@dataclass(frozen=True, slots=True)
-class Items:
-    """A body of many items, each of which is to be judged by itself. `suspicious`: look for control characters."""
-
-    document: Any
-    suspicious: bool
-
-
-class ItemsParser(OrjsonParser):
-    """Leaves control characters to whoever judges the items, so that a bad one does not spoil the others."""
-
-    def _parse(self, raw: bytes) -> Items:
-        return Items(load_json(raw), _CONTROL_ESCAPE.search(raw) is not None)
-
-
 def parse_json(raw: bytes) -> Any:
     """The document, or a problem: not JSON, nested too deeply, with characters that no channel can carry."""
     document = load_json(raw)
-    if _CONTROL_ESCAPE.search(raw) and (errors := control_errors(document)):
+    if may_hold_control_characters(raw) and (errors := control_errors(document)):
         raise invalid(errors)
     return document
 
 
+def may_hold_control_characters(raw: bytes) -> bool:
+    """Whether it is worth looking: one search over the bytes, where looking walks the whole document."""
+    return _CONTROL_ESCAPE.search(raw) is not None
+
+
 def load_json(raw: bytes) -> Any:
+    """The document, or a problem: not JSON, or nested too deeply."""
     try:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError as error:

@@ -18,7 +18,6 @@ from django.views import defaults
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from rest_framework import exceptions
-from rest_framework.response import Response
 
 from tenants.logging import request_id
 
@@ -155,13 +154,10 @@ def escape(token: object) -> str:
     return str(token).replace("~", "~0").replace("/", "~1")
 
 
-def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
     """DRF's hook: a known error becomes a problem; an unknown one goes on to `ProblemMiddleware`."""
     problem = problem_for(error)
-    if problem is None:
-        return None
-    headers = problem.headers()
-    return Response(problem.body(), problem.status_code, headers=headers, content_type=CONTENT_TYPE)
+    return None if problem is None else problem_response(problem)
 
 
 def problem_response(problem: Problem) -> HttpResponse:

@@ -20,8 +20,9 @@ from notifications.models import Batch, Notification
 from notifications.requests import MAX_ITEMS, NewItem, Wording
 from tenants.context import tenant_scope
 from tenants.pagination import PAGE_PARAMETERS, page_schema, paginate
-from tenants.parsing import Items as ItemsBody
-from tenants.parsing import ItemsParser, RequestModel, validate
+from tenants.parsers import Items as ItemsBody
+from tenants.parsers import ItemsParser
+from tenants.parsing import RequestModel, validate
 
 Documents = Annotated[list[Any], Field(min_length=1, max_length=MAX_ITEMS)]
 Expected = Annotated[int, Field(ge=1, le=100_000_000)]

@@ -96,9 +96,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "scopes",
-                    models.JSONField(
-                        default=list, validators=[tenants.models.validate_scopes]
-                    ),
+                    models.JSONField(default=list, validators=[tenants.models.validate_scopes]),
                 ),
                 ("expires_at", models.DateTimeField(blank=True, null=True)),
                 ("revoked_at", models.DateTimeField(blank=True, null=True)),

@@ -1,0 +1,77 @@
+"""`python -m bench pipeline`: starts the real stack on throwaway but durable engines, and measures it.
+
+Two processes: this one owns the engines and the stack, as `manage.py up` does, and the other (`bench.rounds`)
+measures. `DATABASE_URL` and `REDIS_URL`, when set, are used instead of engines of its own; what is measured
+is written there, into tenants called `bench-…`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+
+from bench.options import parse
+from config import stack
+from config.embedded import StartError
+from config.embedded.account import borrowed, temporary_ground
+from config.embedded.valkey import free_port
+from config.processes import die_with_owner
+
+_PATIENCE = 10
+_LAST_LINES = 100
+
+
+def main(arguments: list[str]) -> int:
+    options = parse(arguments)
+    home = temporary_ground(borrowed())
+    os.environ["CARILLON_HOME"] = str(home)
+    try:
+        return _run(stack.Options(port=free_port(), workers=options.workers, sandbox=False), arguments)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _run(options: stack.Options, arguments: list[str]) -> int:
+    """The stack's last lines are shown when something went wrong: standard output is the result's alone."""
+    lines: deque[str] = deque(maxlen=_LAST_LINES)
+    code = 1
+    try:
+        code = stack.run(
+            options,
+            say=lambda name, line: lines.append(f"{name}: {line}"),
+            when_ready=partial(_measure, options.url, arguments),
+        )
+        return code
+    finally:
+        if code:
+            print(*lines, sep="\n", file=sys.stderr)
+
+
+async def _measure(url: str, arguments: list[str], env: Mapping[str, str]) -> int:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench.rounds", *arguments),
+        env={**env, "DJANGO_SETTINGS_MODULE": "config.settings", "BENCH_URL": url},
+        start_new_session=True,  # Ctrl-C reaches this process, which ends the other
+        preexec_fn=die_with_owner(signal.SIGKILL),
+    )
+    try:
+        return await process.wait()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            with suppress(TimeoutError):  # then it is killed when this process ends
+                await asyncio.wait_for(process.wait(), _PATIENCE)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except StartError as error:
+        sys.exit(f"error: {error}")

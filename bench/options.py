@@ -1,0 +1,66 @@
+"""What may be asked of the benchmark."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+CHANNELS = ("sms", "email", "in_app")
+BASELINE_AT_MOST = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    n: int
+    channel: str
+    workers: int
+    rounds: int
+    yardsticks: bool
+    json: bool
+    profile: Path | None
+
+    @property
+    def baseline_n(self) -> int:
+        """Enough for a rate: one task a message has no batch whose size could matter."""
+        return min(self.n, BASELINE_AT_MOST)
+
+    @property
+    def limit_n(self) -> int:
+        return max(self.n // 2, min(self.n, BASELINE_AT_MOST))
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Benchmarks of Carillon.")
+    commands = parser.add_subparsers(required=True)
+    pipeline = commands.add_parser(
+        "pipeline",
+        help="from POST send-batch to the last attempt settled",
+        description="From POST send-batch to the last attempt settled, on engines and processes of its own.",
+    )
+    pipeline.add_argument("--n", type=_positive, default=20_000, help="notifications a round (%(default)s)")
+    pipeline.add_argument("--channel", choices=CHANNELS, default="sms", help="(%(default)s)")
+    pipeline.add_argument("--workers", type=_positive, default=2, help="worker processes (%(default)s)")
+    pipeline.add_argument("--rounds", type=_positive, default=1, help="the median counts (%(default)s)")
+    pipeline.add_argument(
+        "--no-yardsticks", dest="yardsticks", action="store_false", help="neither baseline nor bare limit"
+    )
+    pipeline.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
+    pipeline.add_argument(
+        "--profile", type=_profile, metavar="DIR", help="keep stacks of web and workers there (needs py-spy)"
+    )
+    return Options(**vars(parser.parse_args(arguments)))
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _profile(text: str) -> Path:
+    if shutil.which("py-spy") is None:
+        raise argparse.ArgumentTypeError("needs py-spy: `pip install py-spy`")
+    return Path(text).resolve()

@@ -16,9 +16,8 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
-from psycopg.errors import UniqueViolation
 
 from delivery.receipts import mark_delivered
 from notifications.mailbox import Mailbox, show, unread_count
@@ -61,7 +60,7 @@ def store(tenant_id: UUID, items: Sequence[NewItem]) -> list[Frame]:
         try:
             with transaction.atomic():
                 return _store(tenant_id, fresh)
-        except UniqueViolation:
+        except IntegrityError:
             fresh, before = _unstored(fresh), fresh
             if len(fresh) == len(before):
                 raise

@@ -5,7 +5,7 @@ Each step says what it made and what it found there already, so it may run as of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -106,6 +106,12 @@ def account_sid(name: str) -> str:
 
 def seed() -> Iterator[Step]:
     """Everything, in order. The note of the API key's step holds the key: it is never to be seen again."""
+    tenant = yield from furnish()
+    yield _api_key(tenant)
+
+
+def furnish() -> Generator[Step, None, Tenant]:
+    """All but an API key; returns the tenant."""
     tenant, step = _tenant()
     yield step
     with tenant_scope(tenant.pk):
@@ -118,7 +124,7 @@ def seed() -> Iterator[Step]:
     for account in INSTALLATION_ACCOUNTS:
         yield _account(account, None)
     yield _superuser()
-    yield _api_key(tenant)
+    return tenant
 
 
 def reset() -> Iterator[Step]:

@@ -1,0 +1,116 @@
+"""What the tour tells: four requests, and what has to become of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from config.seeding import account_sid
+from config.tour.evidence import Expected
+from config.tour.tenant import LEE, UNREACHABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """While the chapter lasts, the sandbox answers this account's requests with this HTTP status."""
+
+    account: str
+    status: int
+
+    @property
+    def name(self) -> str:
+        """The account's, at the sandbox."""
+        return account_sid(self.account)
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """`order` is in every text of its notification, and in no other's. `after` is said when all went well."""
+
+    title: str
+    before: str
+    waiting: str
+    after: str
+    order: str
+    request: Mapping[str, Any]
+    expected: Expected
+    fault: Fault | None = None
+
+
+SHIPPED = Chapter(
+    title="One request, three channels",
+    before="Ann's order has shipped. The shop sends one request; Carillon writes the email, the SMS and the "
+    "note in her browser, each from the same template.",
+    waiting="Waiting for an inbox, a phone and a browser",
+    after="sent: the provider took it. delivered: a signed receipt from the phone's provider, or the browser "
+    "itself, says that it is there. (The very first message also waits for code to be loaded.)",
+    order="A-101",
+    request={
+        "recipient": "ann",
+        "template": "order-shipped",
+        "data": {"name": "Ann", "order": "A-101", "carrier": "DHL"},
+        "channels": ["email", "sms", "in_app"],
+    },
+    expected=Expected(
+        ends={"email": "sent", "sms": "delivered", "in_app": "delivered"},
+        attempts=("email sandbox-smtp sent", "sms twilio-main sent", "in_app feed sent"),
+    ),
+)
+
+FAILOVER = Chapter(
+    title="A provider is down",
+    before="From now on the SMS account twilio-main answers 503. Carillon tries it once more, then takes the "
+    "next account. (Outside this demo it tries three times more.)",
+    waiting="Waiting for the retry, two seconds later, and for the second account",
+    after="twilio-main is well again. It rests for a moment, then gets its share back little by little.",
+    order="A-102",
+    request={
+        "recipient": "ann",
+        "template": "order-confirmation",
+        "data": {"name": "Ann", "order": "A-102"},
+        "channels": ["sms"],
+    },
+    expected=Expected(
+        ends={"sms": "delivered"},
+        attempts=("sms twilio-main transient", "sms twilio-main transient", "sms twilio-backup sent"),
+    ),
+    fault=Fault("twilio-main", 503),
+)
+
+UNREACHED = Chapter(
+    title="A phone that takes no SMS",
+    before="Lee's number is a landline, so the request names a second choice: SMS, or else email.",
+    waiting="Waiting for the email",
+    after="The number is on the suppression list now: the next SMS to it is not even tried.",
+    order="A-103",
+    request={
+        "recipient": {"phone": UNREACHABLE, "email": LEE},
+        "template": "order-shipped",
+        "data": {"name": "Lee", "order": "A-103"},
+        "channels": [["sms", "email"]],
+    },
+    expected=Expected(ends={"email": "sent"}, attempts=("sms twilio-* address", "email sandbox-smtp sent")),
+)
+
+SCHEDULED = Chapter(
+    title="Not now, but in three seconds",
+    before="Ann is to be reminded at a given time. Until then the notification waits in PostgreSQL.",
+    waiting="Waiting for its time",
+    after="Carillon looks once a second for what is due.",
+    order="A-104",
+    request={
+        "recipient": "ann",
+        "template": "reminder",
+        "data": {"name": "Ann", "title": "Parcel A-104", "when": "today at 14:00"},
+        "channels": ["email", "in_app"],
+        "delay": 3,
+    },
+    expected=Expected(
+        ends={"email": "sent", "in_app": "delivered"},
+        attempts=("email sandbox-smtp sent", "in_app feed sent"),
+        accepted="scheduled",
+    ),
+)
+
+CHAPTERS = (SHIPPED, FAILOVER, UNREACHED, SCHEDULED)

@@ -1,0 +1,64 @@
+"""The demo tenant before the tour, as it has to be also the second time, and after it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.utils import timezone
+
+from config import seeding
+from delivery.models import ProviderAccount
+from notifications.ledger import ledger
+from preferences import suppressions
+from tenants.context import tenant_scope
+from tenants.models import SCOPES, ApiKey, Tenant
+
+KEY_NAME = "tour"
+KEY_LIFE = dt.timedelta(days=1)
+UNREACHABLE = "+15005550009"
+"""Twilio's test number that cannot receive SMS: https://www.twilio.com/docs/iam/test-credentials"""
+
+LEE = "lee@demo.example"
+
+_UNREACHABLE_BY_SMS = ("sms", UNREACHABLE)
+_WRITTEN_TO = (
+    _UNREACHABLE_BY_SMS,
+    ("email", LEE),
+    *(("email", person["email"]) for person in seeding.RECIPIENTS),
+    *(("sms", person["phone"]) for person in seeding.RECIPIENTS),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """`key` is the API key that the tour uses, and shows."""
+
+    tenant_id: UUID
+    key: str
+    seeded: Sequence[seeding.Step]
+
+
+def prepare() -> Prepared:
+    """Seed, and undo what an earlier tour left: suppressed addresses, the accounts' lost health, its key."""
+    seeded = list(seeding.furnish())
+    tenant = Tenant.objects.get(slug=seeding.SLUG)
+    suppressions.unsuppress(tenant.pk, _WRITTEN_TO)
+    with tenant_scope(tenant.pk):
+        ProviderAccount.objects.filter(tenant=tenant).update(health=1.0, health_at=timezone.now())
+        ApiKey.objects.filter(tenant=tenant, name=KEY_NAME).delete()
+        expires_at = timezone.now() + KEY_LIFE
+        _, key = ApiKey.issue(tenant=tenant, name=KEY_NAME, scopes=list(SCOPES), expires_at=expires_at)
+    return Prepared(tenant.pk, key, seeded)
+
+
+def audit(tenant_id: UUID) -> Iterator[str]:
+    """What the tour should have left in the database and did not, a line each."""
+    books = ledger(tenant_id)
+    if not books.balanced:
+        yield f"the books do not balance: {books}"
+    with tenant_scope(tenant_id):
+        if not suppressions.among(tenant_id, [_UNREACHABLE_BY_SMS]):
+            yield "the number that takes no SMS is not on the suppression list"

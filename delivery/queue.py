@@ -21,7 +21,7 @@ from django.db import connection
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from delivery.models import HELD, Delivery, DeliveryStatus
+from delivery.models import HELD, WAITING, Delivery, DeliveryStatus
 from tenants.bulk import copy_rows, uuid_array
 from tenants.context import installation_scope
 
@@ -134,21 +134,30 @@ def publish(task: str, args: tuple[Any, ...], *, queue: str, priority: int) -> N
         logger.warning("the broker is away: the sweeper will ring", extra={"task": task})
 
 
+_TAKE = """
+    SELECT id, status, due_at FROM delivery_delivery
+     WHERE id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED
+"""
+
 _CLAIM = f"""
     UPDATE delivery_delivery d
        SET status = 'sending', attempt = d.attempt + 1, lease_until = %(lease_until)s, changed_at = %(now)s
-      FROM (SELECT id FROM delivery_delivery
-             WHERE id = ANY(%(ids)s::uuid[]) AND status IN ('queued', 'deferred') AND due_at <= %(now)s
-             ORDER BY id FOR UPDATE SKIP LOCKED) due
-     WHERE d.id = due.id
+     WHERE d.id = ANY(%(ids)s::uuid[])
     RETURNING {LEG}
 """
 
 
 def claim(ids: Sequence[UUID], *, now: dt.datetime) -> list[Leg]:
-    """Take what of `ids` still waits and is due, under a lease, counting the attempt that begins."""
+    """Take what of `ids` still waits and is due, under a lease, counting the attempt that begins.
+
+    Which do is decided here, on the locked rows: as conditions of the statement they led PostgreSQL to the
+    index of all that waits, however much that is.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE, [uuid_array(ids)])
+        due = [id for id, status, due_at in cursor.fetchall() if status in WAITING and due_at <= now]
     lease_until = now + dt.timedelta(seconds=settings.NOTIFICATION_LEASE_SECONDS)
-    return legs(_CLAIM, ids=uuid_array(ids), now=now, lease_until=lease_until)
+    return legs(_CLAIM, ids=uuid_array(due), now=now, lease_until=lease_until) if due else []
 
 
 _OF_NOTIFICATION = f"SELECT {LEG} FROM delivery_delivery d WHERE d.notification_id = %(id)s ORDER BY d.id"

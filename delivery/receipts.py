@@ -48,16 +48,17 @@ def apply(account: ProviderAccount, receipts: Sequence[ParsedReceipt]) -> None:
             _store([_stranger(account, receipt) for receipt in strangers])
     for tenant_id, items in _by_tenant(told).items():
         with tenant_scope(tenant_id):
-            statuses = recording.lock(t.delivery_id for t in items)
-            rows = [_row(account, t, is_pending=_is_early(t, statuses)) for t in items]
+            locked = recording.lock(t.delivery_id for t in items)
+            rows = [_row(account, t, is_pending=_is_early(t, locked)) for t in items]
             fresh = {row.event_id for row in _store(rows) if not row.is_pending}
             again = take_effect(tenant_id, [t for t in items if _event(t.receipt) in fresh])
         queue.ring(tenant_id, again)
 
 
-def _is_early(told: Told, statuses: dict[UUID, str]) -> bool:
+def _is_early(told: Told, locked: dict[UUID, recording.Locked]) -> bool:
     """A failure of what is still being sent: the sending has to be recorded before it can be taken back."""
-    return told.receipt.error is not None and statuses.get(told.delivery_id) == DeliveryStatus.SENDING
+    now = locked.get(told.delivery_id)
+    return told.receipt.error is not None and now is not None and now.status == DeliveryStatus.SENDING
 
 
 def _by_tenant(told: Sequence[Told]) -> dict[UUID, list[Told]]:

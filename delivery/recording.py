@@ -10,14 +10,14 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection
 
 from delivery.accounts import snapshot
-from delivery.models import Attempt, Delivery, Outcome, ProviderAccount
+from delivery.models import IN_FLIGHT, Attempt, Delivery, DeliveryStatus, Outcome, ProviderAccount
 from delivery.providers.base import ErrorKind, ProviderError, Sent
 from delivery.queue import PATIENCE
 from delivery.routing import health_after
@@ -100,15 +100,23 @@ def write(tenant_id: UUID, settlements: Sequence[Settlement], *, news: Sequence[
     ]
 
 
-def lock(delivery_ids: Iterable[UUID]) -> dict[UUID, str]:
-    """Lock deliveries in order of id, before a statement that would take them in any; their statuses."""
+class Locked(NamedTuple):
+    """A delivery as it stands, and stays until the transaction ends."""
+
+    status: str
+    attempt: int
+
+
+def lock(delivery_ids: Iterable[UUID]) -> dict[UUID, Locked]:
+    """Lock deliveries in order of id, before a statement that would take them in any."""
     with connection.cursor() as cursor:
         cursor.execute(_LOCK, [uuid_array(delivery_ids)])
-        return dict(cursor.fetchall())
+        return {id: Locked(*state) for id, *state in cursor.fetchall()}
 
 
 _LOCK = """
-    SELECT id, status FROM delivery_delivery WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE
+    SELECT id, status, attempt FROM delivery_delivery
+     WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE
 """
 
 
@@ -120,21 +128,30 @@ _UPDATE = """
            ring_at = coalesce(s.ring_at, d.ring_at), lease_until = NULL, changed_at = s.at,
            sent_at = CASE WHEN s.status = 'sent' THEN s.at ELSE d.sent_at END
       FROM json_to_recordset(%s::json)
-        AS s(id uuid, claim int, status text, reason text, detail text, route int, channel text, address text,
-             attempt int, tries int, account_id uuid, spent jsonb, due_at timestamptz, ring_at timestamptz,
-             at timestamptz)
+        AS s(id uuid, status text, reason text, detail text, route int, channel text, address text, attempt int,
+             tries int, account_id uuid, spent jsonb, due_at timestamptz, ring_at timestamptz, at timestamptz)
      WHERE d.id = s.id
-       AND (d.status = 'sending' AND d.attempt = s.claim
-            OR s.status = 'sent' AND d.status IN ('queued', 'deferred', 'sending'))
-    RETURNING d.id
 """
 
 
 def _update(settlements: Sequence[Settlement]) -> set[UUID]:
-    lock(s.leg.id for s in settlements)
+    """Write down what still may be; the ids of those.
+
+    Which may be is decided here, on the locked rows. As a condition of the UPDATE it led PostgreSQL, whose
+    statistics know of hardly any row that is `sending`, to read the whole table for each row of the chunk.
+    """
+    locked = lock(s.leg.id for s in settlements)
+    current = [s for s in settlements if s.leg.id in locked and _may_become(s, locked[s.leg.id])]
     with connection.cursor() as cursor:
-        cursor.execute(_UPDATE, [recordset([_row(s) for s in settlements])])
-        return {id for (id,) in cursor.fetchall()}
+        cursor.execute(_UPDATE, [recordset([_row(s) for s in current])])
+    return {s.leg.id for s in current}
+
+
+def _may_become(s: Settlement, now: Locked) -> bool:
+    """While this claim holds; and 'sent' as long as it would otherwise be sent again."""
+    if now.status == DeliveryStatus.SENDING and now.attempt == s.leg.attempt:
+        return True
+    return s.status is DeliveryStatus.SENT and now.status in IN_FLIGHT
 
 
 def _row(s: Settlement) -> dict[str, Any]:
@@ -144,7 +161,6 @@ def _row(s: Settlement) -> dict[str, Any]:
     channel, address = s.leg.routes[s.route]
     return {
         "id": s.leg.id,
-        "claim": s.leg.attempt,
         "status": s.status.value,
         "reason": s.reason[:64],
         "detail": _told(s, s.detail),

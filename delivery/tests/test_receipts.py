@@ -380,9 +380,7 @@ def test_an_installations_account_speaks_for_every_tenant(sandbox: RunningSandbo
     assert [state(id)[0] for id in ids] == ["delivered"] * 2
 
 
-@pytest.mark.parametrize(
-    "reference", ["", "x", "x.1", f"{NOBODY}.1", f"{NOBODY}.x", f"{NOBODY}.{10**30}"]
-)
+@pytest.mark.parametrize("reference", ["", "x", "x.1", f"{NOBODY}.1", f"{NOBODY}.x", f"{NOBODY}.{10**30}"])
 def test_a_reference_that_is_none_of_ours_is_kept_and_moves_nothing(
     tenant: Tenant, account: ProviderAccount, reference: str
 ) -> None:

@@ -57,6 +57,8 @@ def run(options: stack.Options, *, once: bool) -> int:
     except StartError as error:
         hint = f"; what the processes said is in {log.path}" if log.has_lines else ""
         raise StartError(f"{error}{hint}") from None
+    except KeyboardInterrupt:  # before the stack listened to signals
+        return _INTERRUPTED
     return code if visit.finished or not once else _INTERRUPTED
 
 

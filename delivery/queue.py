@@ -218,6 +218,21 @@ def release_due(*, now: dt.datetime) -> int:
     return len(due)
 
 
+_WAITING = """
+    SELECT count(*) FROM (SELECT FROM delivery_delivery
+                           WHERE status IN ('queued', 'deferred') AND ring_at <= %s AND due_at <= %s
+                           LIMIT %s) waiting
+"""
+
+
+def waiting(limit: int, *, now: dt.datetime) -> int:
+    """How many deliveries are due and unclaimed, counted up to `limit`."""
+    with installation_scope(), connection.cursor() as cursor:
+        cursor.execute(_WAITING, [now + PATIENCE, now, limit])
+        (count,) = cursor.fetchone()
+        return int(count)
+
+
 def held_back(account_id: UUID | None, priority: int) -> int:
     """How many deliveries already wait for their turn at this account's rate, as urgent as this or more."""
     held = Delivery.objects.filter(status=DeliveryStatus.QUEUED, reason=HELD, account_id=account_id)

@@ -128,8 +128,9 @@ _UPDATE = """
            ring_at = coalesce(s.ring_at, d.ring_at), lease_until = NULL, changed_at = s.at,
            sent_at = CASE WHEN s.status = 'sent' THEN s.at ELSE d.sent_at END
       FROM json_to_recordset(%s::json)
-        AS s(id uuid, status text, reason text, detail text, route int, channel text, address text, attempt int,
-             tries int, account_id uuid, spent jsonb, due_at timestamptz, ring_at timestamptz, at timestamptz)
+        AS s(id uuid, status text, reason text, detail text, route int, channel text, address text,
+             attempt int, tries int, account_id uuid, spent jsonb, due_at timestamptz,
+             ring_at timestamptz, at timestamptz)
      WHERE d.id = s.id
 """
 

@@ -1,8 +1,8 @@
 """When a notification's turn is: at once for one that came alone, a window at a time for a batch.
 
-A batch's rows are not rung for one by one. A ring plans the next chunk of each tenant in turn, as long as the
-broker holds less than a window of chunks; each chunk that is settled rings again. So a million rows never
-stand before another tenant's one-time password.
+A batch's rows are not rung for one by one. A ring plans the next chunk of each tenant in turn, as long as less
+than a window of deliveries waits before the channels; each chunk that is settled rings again. So a million rows
+never stand before another tenant's one-time password.
 """
 
 from __future__ import annotations
@@ -36,11 +36,17 @@ def plan_waiting() -> None:
     """Plan the next chunk of each tenant that has any, and ring again, as long as the window has room."""
     waiting = _tenants_waiting()
     for tenant_id in waiting:
-        if rings.is_window_full():
+        if is_window_full():
             return
         _dispatch(tenant_id, planning.plan_next(tenant_id, settings.NOTIFICATION_CHUNK_SIZE))
     if waiting:
         rings.plan_waiting(priority=Priority.NORMAL)
+
+
+def is_window_full() -> bool:
+    """Whether as much waits before the channels as batches may put there."""
+    window: int = settings.NOTIFICATION_RELEASE_WINDOW * settings.NOTIFICATION_CHUNK_SIZE
+    return queue.waiting(window, now=timezone.now()) >= window
 
 
 def plan_due() -> None:

@@ -11,9 +11,10 @@ from celery import current_app
 from django.conf import LazySettings, settings
 from django.utils import timezone
 
+from delivery import queue
 from delivery.models import Delivery
 from delivery.tests.factories import create_smtp, create_twilio
-from notifications import release, rings
+from notifications import release
 from notifications.models import Notification, NotificationStatus
 from notifications.tests.calls import NOTIFICATIONS, a_notification, look, send
 from preferences.categories import create_default_categories
@@ -58,7 +59,7 @@ def test_it_holds_no_more_than_a_window_before_the_channels(
     send_batch(service, 40)
     for _ in range(8):
         release.plan_waiting()
-    assert rings.backlog() == 2
+    assert queue.waiting(1000, now=timezone.now()) == 10
     assert accepted(tenant) == 30
 
 

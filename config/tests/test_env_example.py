@@ -17,7 +17,7 @@ def read_by_settings() -> set[str]:
     """The first argument of each `env.…()` call and of `os.environ.get()`."""
     tree = ast.parse((settings.BASE_DIR / "config" / "settings.py").read_text())
     return {
-        node.args[0].value
+        str(node.args[0].value)
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)

@@ -90,10 +90,8 @@ def test_it_gives_each_twilio_account_its_own_sid() -> None:
 def test_it_keeps_accounts_for_test_keys_to_the_installation() -> None:
     seed("database")
 
-    assert set(ProviderAccount.objects.filter(is_sandbox=True).values_list("tenant", "channel")) == {
-        (None, "email"),
-        (None, "sms"),
-    }
+    accounts = ProviderAccount.objects.filter(is_sandbox=True)
+    assert {(account.tenant, account.channel) for account in accounts} == {(None, "email"), (None, "sms")}
 
 
 def test_it_makes_no_superuser_outside_a_demo() -> None:

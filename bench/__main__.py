@@ -15,7 +15,6 @@ import sys
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import partial
 
 from bench.options import parse
 from config import stack
@@ -26,6 +25,7 @@ from config.processes import die_with_owner
 
 _PATIENCE = 10
 _LAST_LINES = 100
+_INTERRUPTED = 128 + signal.SIGINT
 
 
 def main(arguments: list[str]) -> int:
@@ -41,17 +41,21 @@ def main(arguments: list[str]) -> int:
 def _run(options: stack.Options, arguments: list[str]) -> int:
     """The stack's last lines are shown when something went wrong: standard output is the result's alone."""
     lines: deque[str] = deque(maxlen=_LAST_LINES)
-    code = 1
+    codes: list[int] = []
+
+    async def measure(env: Mapping[str, str]) -> int:
+        codes.append(await _measure(options.url, arguments, env))
+        return codes[0]
+
     try:
-        code = stack.run(
-            options,
-            say=lambda name, line: lines.append(f"{name}: {line}"),
-            when_ready=partial(_measure, options.url, arguments),
-        )
-        return code
+        stack.run(options, say=lambda name, line: lines.append(f"{name}: {line}"), when_ready=measure)
+    except StartError:
+        codes.append(1)
+        raise
     finally:
-        if code:
+        if any(codes):
             print(*lines, sep="\n", file=sys.stderr)
+    return codes[0] if codes else _INTERRUPTED
 
 
 async def _measure(url: str, arguments: list[str], env: Mapping[str, str]) -> int:

@@ -1,4 +1,4 @@
-"""Whether every message reached the vendor, and none twice."""
+"""Whether every message reached the vendor, none twice, and whether each was written down as sent."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ class Ledger:
     missing: int
     duplicates: int
     """Arrivals beyond what was expected, also at addresses where nothing was."""
+    unsettled: int
+    """Notifications whose status does not say that they were sent."""
 
     @classmethod
-    def of(cls, expected: Iterable[str], arrivals: Times) -> Ledger:
+    def of(cls, expected: Iterable[str], arrivals: Times, *, unsettled: int) -> Ledger:
         wanted = Counter(expected)
         came = Counter({to: len(times) for to, times in arrivals.items()})
-        return cls(wanted.total(), (wanted - came).total(), (came - wanted).total())
+        return cls(wanted.total(), (wanted - came).total(), (came - wanted).total(), unsettled)
 
     @property
     def balances(self) -> bool:
-        return not (self.missing or self.duplicates)
+        return not (self.missing or self.duplicates or self.unsettled)

@@ -10,7 +10,7 @@ from bench.crowd import address, item
 from bench.ledger import Ledger, Times
 from bench.meter import Meter, Usage, Watch
 from bench.scene import Scene, settle_database
-from bench.waiting import await_arrivals, await_settled
+from bench.waiting import await_arrivals, await_settled, unsettled
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ def run(stage: Stage, n: int) -> Run:
     urgent: list[tuple[str, float]] = stage.client.ask("stop")
     await_arrivals(stage.sink, n + len(urgent))
     arrivals: Times = stage.sink.ask("take")
-    return _result(stage.scene.channel, n, (began, accepted["at"], ended), urgent, arrivals, watch)
+    return _result(stage.scene, n, (began, accepted["at"], ended), urgent, arrivals, watch)
 
 
 def _result(
-    channel: str,
+    scene: Scene,
     n: int,
     moments: tuple[float, float, float],
     urgent: Sequence[tuple[str, float]],
@@ -64,6 +64,7 @@ def _result(
     watch: Watch,
 ) -> Run:
     began, accepted, ended = moments
+    channel = scene.channel
     asked = [(address(channel, recipient), at) for recipient, at in urgent]
     crowd = [address(channel, item(channel, number)["recipient"]) for number in range(n)]
     return Run(
@@ -76,5 +77,5 @@ def _result(
         peak_mb=watch.memory.peak(),
         peak_stack_mb=watch.memory.peak_of_stack(),
         growth_mb=watch.memory.growth(),
-        ledger=Ledger.of([*crowd, *(to for to, _ in asked)], arrivals),
+        ledger=Ledger.of([*crowd, *(to for to, _ in asked)], arrivals, unsettled=unsettled(scene.tenants)),
     )

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.meter import STACK
-from bench.result import Result
+from bench.result import WRONGS, Result
 
 TIMES_BASELINE, SHARE_OF_LIMIT, URGENT_P95_MS, IDLE_MB = 6.0, 0.6, 250.0, 600.0
 """What Carillon promises itself."""
@@ -63,13 +63,9 @@ def _lines(result: Result) -> Iterator[Line]:
     yield "  at their peak", f"{result.peak_rss_mb:.0f} MB", "", None
     yield "  workers grew", f"{result.worker_growth_mb:+.0f} MB", "", None
     for phase, ledger in result.ledgers.items():
-        told = f"{ledger['missing']} missing, {ledger['duplicates']} twice"
-        yield (
-            f"ledger of {phase}: {ledger['expected']}",
-            told,
-            "0, 0",
-            not (ledger["missing"] or ledger["duplicates"]),
-        )
+        wrongs = [ledger[name] for name in WRONGS]
+        told = "{} missing, {} twice, {} open".format(*wrongs)
+        yield f"ledger of {phase}: {ledger['expected']}", told, "none", not any(wrongs)
 
 
 def _per_s(rate: float | None) -> str:
@@ -77,13 +73,14 @@ def _per_s(rate: float | None) -> str:
 
 
 def _processes(result: Result) -> Table:
-    table = Table(title="A round, by process")
+    table = Table(title="The last round's pipeline, by process")
     for name in ("process", "CPU, s", "idle, MB", "peak, MB"):
         table.add_column(name, justify="left" if name == "process" else "right")
     rank = {name: place for place, name in enumerate((*STACK, "postgres", "valkey"))}
-    for name in sorted(result.cpu_s, key=lambda name: rank.get(name, 99)):
+    cpu = result.rounds[-1].run.cpu
+    for name in sorted(cpu, key=lambda name: rank.get(name, 99)):
         memory = (result.idle_mb.get(name, 0.0), result.peak_mb.get(name, 0.0))
-        table.add_row(name, f"{result.cpu_s[name]:.2f}", *(f"{mb:.0f}" for mb in memory))
+        table.add_row(name, f"{cpu[name]:.2f}", *(f"{mb:.0f}" for mb in memory))
     return table
 
 

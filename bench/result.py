@@ -13,6 +13,9 @@ from bench.options import Options
 from bench.pipeline import Run
 from bench.yardsticks import Measure
 
+WRONGS = ("missing", "duplicates", "unsettled")
+"""Of a ledger, what must be nought."""
+
 
 @dataclass(frozen=True, slots=True)
 class Yardsticks:
@@ -39,7 +42,7 @@ class Result:
 
     @property
     def balances(self) -> bool:
-        return all(ledger["missing"] == ledger["duplicates"] == 0 for ledger in self.ledgers.values())
+        return not any(ledger[wrong] for ledger in self.ledgers.values() for wrong in WRONGS)
 
     @property
     def ledgers(self) -> dict[str, dict[str, int]]:
@@ -51,10 +54,7 @@ class Result:
             "limit": [y.limit.ledger for y in both],
         }
         return {
-            phase: {
-                name: sum(getattr(ledger, name) for ledger in ledgers)
-                for name in ("expected", "missing", "duplicates")
-            }
+            phase: {name: sum(getattr(ledger, name) for ledger in ledgers) for name in ("expected", *WRONGS)}
             for phase, ledgers in phases.items()
             if ledgers
         }
@@ -113,10 +113,13 @@ class Result:
         return max(one.run.growth_mb for one in self.rounds)
 
     @property
-    def cpu_s(self) -> Usage:
-        """A round's."""
-        used = [one.run.cpu for one in self.rounds]
-        return {name: statistics.median(cpu.get(name, 0.0) for cpu in used) for name in used[0]}
+    def cpu_s(self) -> dict[str, Usage]:
+        """By phase, CPU seconds by process in the last round."""
+        last = self.rounds[-1]
+        told = {"pipeline": last.run.cpu}
+        if last.yardsticks:
+            told |= {"baseline": last.yardsticks.baseline.cpu, "limit": last.yardsticks.limit.cpu}
+        return {phase: {name: used for name, used in cpu.items() if used} for phase, cpu in told.items()}
 
     @property
     def cpu_ms_each(self) -> dict[str, float]:

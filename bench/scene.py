@@ -58,6 +58,10 @@ class Scene:
     batch: Sender
     other: Sender
 
+    @property
+    def tenants(self) -> tuple[UUID, UUID]:
+        return self.batch.tenant_id, self.other.tenant_id
+
 
 def build(channel: str, port: int, n: int) -> Scene:
     """Tenants of their own; the one that sends the batch knows `n` people."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from uuid import UUID
 
 from django.db import connection
 
@@ -16,6 +17,11 @@ _STALLED = 30.0
 _OPEN = """
     SELECT count(*) FROM notifications_notification
      WHERE batch_id = ANY(%s::uuid[]) AND status IN ('accepted', 'processing')
+"""
+
+_UNSENT = """
+    SELECT count(*) FROM notifications_notification
+     WHERE tenant_id = ANY(%s) AND status NOT IN ('sent', 'delivered')
 """
 
 
@@ -33,6 +39,18 @@ def await_settled(sink: Child, n: int, batches: Sequence[str]) -> float:
             return int(cursor.fetchone()[0])
 
     return _await_none(left)
+
+
+def unsettled(tenants: Sequence[UUID]) -> int:
+    """How many of the tenants' notifications are not sent, once none changes any more."""
+
+    def left() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(_UNSENT, [list(tenants)])
+            return int(cursor.fetchone()[0])
+
+    _await_none(left)
+    return left()
 
 
 def await_arrivals(sink: Child, wanted: int) -> None:

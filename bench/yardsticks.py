@@ -19,7 +19,7 @@ from bench.ledger import Ledger
 from bench.meter import Usage
 from bench.pipeline import Stage
 from bench.scene import Scene, settle_database
-from bench.waiting import await_settled
+from bench.waiting import await_settled, unsettled
 from config.processes import end, spawn
 from notifications.models import Notification, NotificationStatus, Priority
 from templates_app.models import Template
@@ -136,4 +136,4 @@ def _go(children: list[Child]) -> float:
 
 def _ledger(scene: Scene, sink: Child, n: int) -> Ledger:
     wanted = (address(scene.channel, item(scene.channel, number)["recipient"]) for number in range(n))
-    return Ledger.of(wanted, sink.ask("take"))
+    return Ledger.of(wanted, sink.ask("take"), unsettled=unsettled(scene.tenants))

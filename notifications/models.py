@@ -161,10 +161,8 @@ class IdempotencyKey(models.Model):
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=255)
     request_hash = models.CharField(max_length=64, help_text="Of method, path and body.")
-    status = models.PositiveSmallIntegerField(
-        null=True, help_text="Of the answer; empty while it is worked on."
-    )
-    body = models.JSONField(null=True)
+    status = models.PositiveSmallIntegerField(help_text="Of the answer.")
+    body = models.JSONField()
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

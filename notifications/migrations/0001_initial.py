@@ -180,12 +180,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "status",
-                    models.PositiveSmallIntegerField(
-                        help_text="Of the answer; empty while it is worked on.",
-                        null=True,
-                    ),
+                    models.PositiveSmallIntegerField(help_text="Of the answer."),
                 ),
-                ("body", models.JSONField(null=True)),
+                ("body", models.JSONField()),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
                 (
                     "tenant",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
+from notifications.idempotency import Answer, once
 from notifications.models import IdempotencyKey, Notification
 from notifications.tests.calls import NOTIFICATIONS, a_notification
 from tenants.models import Tenant
@@ -40,18 +44,53 @@ def test_it_refuses_the_key_for_another_body(service: Api) -> None:
     assert Notification.objects.count() == 1
 
 
+@pytest.mark.django_db(transaction=True)
 def test_it_says_that_the_first_is_still_running(tenant: Tenant, service: Api) -> None:
-    post(service, "k1")
-    IdempotencyKey.objects.update(status=None, body=None)
-    answer = post(service, "k1")
+    is_running, may_end = threading.Event(), threading.Event()
+
+    def work() -> Answer:
+        is_running.set()
+        may_end.wait(10)
+        return Answer(202, {})
+
+    with elsewhere(lambda: once(tenant, "k1", "", work)):
+        is_running.wait(10)
+        answer = post(service, "k1")
+        may_end.set()
     assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_in_progress")
     assert answer["Retry-After"] == "1"
 
 
-def test_it_takes_over_from_a_process_that_died(service: Api) -> None:
-    post(service, "k1")
-    IdempotencyKey.objects.update(status=None, created_at=timezone.now() - dt.timedelta(minutes=2))
+@pytest.mark.django_db(transaction=True)
+def test_it_is_free_at_once_when_the_first_died(tenant: Tenant, service: Api) -> None:
+    def work() -> Answer:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        raise AssertionError
+
+    def die() -> None:
+        with pytest.raises(OperationalError):
+            once(tenant, "k1", "", work)
+
+    with elsewhere(die):
+        pass
     assert post(service, "k1").status_code == 202
+
+
+@contextmanager
+def elsewhere(work: Callable[[], object]) -> Iterator[None]:
+    """`work` in another thread, over a connection of its own, meanwhile; what it raises is raised here."""
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(run)
+        yield
+        working.result(10)
 
 
 def test_it_forgets_after_a_day(service: Api) -> None:

@@ -10,13 +10,14 @@ from uuid import UUID
 
 import orjson
 from django.conf import settings
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from notifications.intake import Accepted, Refused
 from notifications.models import IdempotencyKey
 from notifications.requests import NewItem
 from tenants.models import Tenant
-from tenants.problems import FieldError
+from tenants.problems import FieldError, Problem
 
 _CONFLICT = FieldError(
     "/idempotency_key", "idempotency_conflict", "This idempotency_key was used for another notification."
@@ -28,9 +29,8 @@ def seen(tenant: Tenant, requests: Sequence[NewItem]) -> dict[int, Accepted | Re
     keys = {request.idempotency_key for request in requests if request.idempotency_key}
     if not keys:
         return {}
-    since = timezone.now() - dt.timedelta(hours=settings.IDEMPOTENCY_HOURS)
     kept = IdempotencyKey.objects.filter(
-        tenant=tenant, key__in=[_name(k) for k in keys], created_at__gt=since
+        tenant=tenant, key__in=[_name(k) for k in keys], created_at__gt=_since()
     )
     rows = {row.key: (row.request_hash, row.body) for row in kept}
     answers: dict[int, Accepted | Refused] = {}
@@ -47,23 +47,36 @@ def seen(tenant: Tenant, requests: Sequence[NewItem]) -> dict[int, Accepted | Re
 
 
 def keep(tenant: Tenant, answered: Sequence[tuple[NewItem, Accepted | Refused]]) -> None:
-    """Remember the accepted ones, in the transaction that stored them."""
-    IdempotencyKey.objects.bulk_create(
-        [
-            IdempotencyKey(
-                tenant=tenant,
-                key=_name(r.idempotency_key),
-                request_hash=_fingerprint(r),
-                status=202,
-                body=_body(a),
-            )
-            for r, a in answered
-            if r.idempotency_key and isinstance(a, Accepted)
-        ],
-        update_conflicts=True,
-        unique_fields=["tenant", "key"],
-        update_fields=["request_hash", "status", "body", "created_at"],
+    """Remember the accepted ones, in the transaction that stored them.
+
+    Two requests with the same key at once: the second finds it taken, and all it did is undone (409).
+    """
+    rows = [
+        IdempotencyKey(
+            tenant=tenant,
+            key=_name(r.idempotency_key),
+            request_hash=_fingerprint(r),
+            status=202,
+            body=_body(a),
+        )
+        for r, a in answered
+        if r.idempotency_key and isinstance(a, Accepted)
+    ]
+    rows.sort(key=lambda row: row.key)  # so that no two requests wait for each other
+    old = IdempotencyKey.objects.filter(
+        tenant=tenant, key__in=[row.key for row in rows], created_at__lte=_since()
     )
+    try:
+        with transaction.atomic():
+            old.delete()
+            IdempotencyKey.objects.bulk_create(rows)
+    except IntegrityError:
+        detail = "Another request with an idempotency_key of this one is still being worked on."
+        raise Problem(409, "idempotency_in_progress", detail, retry_after=1) from None
+
+
+def _since() -> dt.datetime:
+    return timezone.now() - dt.timedelta(hours=settings.IDEMPOTENCY_HOURS)
 
 
 def _name(key: str) -> str:

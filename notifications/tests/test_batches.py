@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from delivery.tests.factories import create_smtp
 from notifications.models import Batch, Intake, Notification
@@ -118,6 +121,25 @@ def test_it_sends_an_item_with_a_key_once(service: Api) -> None:
     answer = service.post(BATCH, {"notifications": again}).json()
     assert Notification.objects.count() == 3
     assert [(entry["index"], entry["code"]) for entry in answer["rejected"]] == [(2, "idempotency_conflict")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_sends_an_item_with_a_key_once_when_two_come_at_once(service: Api) -> None:
+    keyed = {"notifications": [a_notification(idempotency_key="a"), a_notification(idempotency_key="b")]}
+    barrier = threading.Barrier(4)
+
+    def call() -> int:
+        barrier.wait()
+        try:
+            return int(service.post(BATCH, keyed).status_code)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = [working.result() for working in [pool.submit(call) for _ in range(4)]]
+    assert Notification.objects.count() == 2
+    assert 202 in answers
+    assert set(answers) <= {202, 409}
 
 
 def test_it_refuses_a_key_twice_in_one_request(service: Api) -> None:

@@ -11,6 +11,13 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+# A process that hangs inside a scope would hold its rows for as long as it hangs, and whoever waits for them
+# with it. So PostgreSQL ends the session of one that has said nothing for this long between two statements.
+_SILENCE = "10s"
+_ENTER = """
+    SELECT set_config('app.tenant_id', %s, true), set_config('idle_in_transaction_session_timeout', %s, true)
+"""
+
 _current: ContextVar[UUID | None] = ContextVar("tenant_id", default=None)
 
 
@@ -28,7 +35,7 @@ def tenant_scope(tenant_id: UUID) -> Iterator[None]:
         with transaction.atomic(savepoint=outer is None):
             if outer is None:
                 with connection.cursor() as cursor:
-                    cursor.execute("SELECT set_config('app.tenant_id', %s, true)", [str(tenant_id)])
+                    cursor.execute(_ENTER, [str(tenant_id), _SILENCE])
             yield
     finally:
         _current.reset(token)
@@ -39,7 +46,7 @@ def installation_scope() -> Iterator[None]:
     """One transaction over every tenant: for the sweepers, which look for due rows whoever owns them."""
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('app.tenant_id', '*', true)")
+            cursor.execute(_ENTER, ["*", _SILENCE])
         yield
 
 

@@ -1,4 +1,6 @@
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -67,3 +69,17 @@ def test_it_opens_the_whole_installation_for_the_sweepers() -> None:
         assert transaction.get_connection().in_atomic_block
 
     assert database_tenant() is None
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("scope", [lambda: tenant_scope(new_id()), installation_scope])
+def test_it_does_not_hold_its_rows_for_ever_when_it_hangs(scope: Callable[[], Any]) -> None:
+    with scope():
+        assert longest_silence() == "10s"
+    assert longest_silence() == "0"
+
+
+def longest_silence() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW idle_in_transaction_session_timeout")
+        return str(cursor.fetchone()[0])

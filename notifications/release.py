@@ -1,8 +1,8 @@
 """When a notification's turn is: at once for one that came alone, a window at a time for a batch.
 
-A batch's rows are not rung for one by one. A ring plans the next chunk of each tenant in turn, as long as less
-than a window of deliveries waits before the channels; each chunk that is settled rings again. So a million rows
-never stand before another tenant's one-time password.
+A batch's rows are not rung for one by one. A ring plans the next chunk of each tenant in turn, as long as
+less than a window of deliveries waits before the channels; each chunk that is settled rings again. So a
+million rows never stand before another tenant's one-time password.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ _FIND = f"""
         AND recipient.type = wanted.type AND recipient.external_id = wanted.external_id
       LIMIT 1
     ) AS found
-"""  # noqa: S608 - our own column names
+"""
 
 # What is not given is empty, and empty leaves alone what is stored. What did not change is not written.
 _MERGED = ", ".join(f"coalesce(nullif(excluded.{field}, ''), stored.{field})" for field in FIELDS)
@@ -70,7 +70,7 @@ _MERGE = f"""
     ON CONFLICT (tenant_id, type, external_id) DO UPDATE
     SET (updated_at, {", ".join(FIELDS)}) = ROW (excluded.updated_at, {_MERGED})
     WHERE ({", ".join(f"stored.{field}" for field in FIELDS)}) IS DISTINCT FROM ({_MERGED})
-"""  # noqa: S608
+"""
 
 
 def resolve(tenant: Tenant, keys: Iterable[Key]) -> dict[Key, Person]:

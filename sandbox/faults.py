@@ -85,7 +85,7 @@ class Faults:
             return fault
         if fault.times is not None:
             self._use_up(account if account in self._faults else provider, fault.times - 1)
-        strikes = random.random() < fault.error_rate  # noqa: S311 - dice, not a secret
+        strikes = random.random() < fault.error_rate
         return fault if strikes else fault.spared()
 
     def _use_up(self, name: str, left: int) -> None:

@@ -2,6 +2,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+import tenants.schema  # noqa: F401  the OpenAPI document's authentication schemes
 from config import health
 
 admin.autodiscover()

@@ -145,14 +145,14 @@ def of_recipient(
 
 
 class NotificationsView(FeedView):
-    @extend_schema(parameters=LIST_PARAMETERS, responses=page_schema(Item))
+    @extend_schema(operation_id="my_notifications", parameters=LIST_PARAMETERS, responses=page_schema(Item))
     @of_recipient
     def get(self, request: Request, of: Mailbox) -> Response:
         """The caller's notifications, newest first."""
         query = validate(ListQuery, request.query_params.dict())
         return Response(paginate(request, items(of, query.wanted()), key="seq").body(show))
 
-    @extend_schema(request=DeleteBody, responses=ManyChanged)
+    @extend_schema(operation_id="delete_my_notifications", request=DeleteBody, responses=ManyChanged)
     @of_recipient
     def delete(self, request: Request, of: Mailbox) -> Response:
         """Delete several. Those that are not the caller's are passed over."""
@@ -161,12 +161,12 @@ class NotificationsView(FeedView):
 
 
 class NotificationView(FeedView):
-    @extend_schema(responses=Item)
+    @extend_schema(operation_id="my_notification", responses=Item)
     @of_recipient
     def get(self, request: Request, of: Mailbox, item_id: UUID) -> Response:
         return _item(of, item_id)
 
-    @extend_schema(responses={204: None})
+    @extend_schema(operation_id="delete_my_notification", responses={204: None})
     @of_recipient
     def delete(self, request: Request, of: Mailbox, item_id: UUID) -> Response:
         if not _pushed(feed.delete(of, [item_id])).ids:

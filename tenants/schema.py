@@ -1,4 +1,4 @@
-"""How the OpenAPI document names the ways to authenticate: drf-spectacular finds them once they are imported."""
+"""How the OpenAPI document names the ways to authenticate; imported by `config.urls` for it to know them."""
 
 from __future__ import annotations
 

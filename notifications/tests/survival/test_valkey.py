@@ -1,0 +1,54 @@
+"""Valkey forgets everything, or is away while requests come in: it holds nothing that may not be lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from notifications.tests.survival.accounting import Account, Summary
+from notifications.tests.survival.client import Client, sending
+from notifications.tests.survival.stack import Stack
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
+
+Show = Callable[[Summary], None]
+
+CHANNELS = ("sms", "email", "in_app")
+NOTIFICATIONS = 300
+MOMENTS = (100, 400, 700)
+
+
+def client_of(stack: Stack) -> Client:
+    return Client(stack.url, stack.key, CHANNELS)
+
+
+def flush(stack: Stack) -> None:
+    with redis.Redis.from_url(stack.valkey.url) as client:
+        client.flushall()
+
+
+def test_valkey_flushed(stack: Stack, account: Account, show: Show) -> None:
+    names, client = account.names(NOTIFICATIONS), client_of(stack)
+    with stack.beat(), stack.worker(), stack.worker(), sending(client, names):
+        for moment in MOMENTS:
+            account.wait_for(moment)
+            flush(stack)
+        account.wait_for_the_end()
+    summary = account.close(names, client)
+    assert (summary.unknown, summary.duplicates) == (0, 0), "every worker lived to tell"
+    show(summary)
+
+
+def test_it_accepts_while_valkey_is_away(stack: Stack, account: Account, show: Show) -> None:
+    names, client = account.names(NOTIFICATIONS), client_of(stack)
+    with stack.beat(), stack.worker():
+        stack.valkey.kill()
+        try:
+            client.send(names)
+        finally:
+            stack.valkey.start()
+        account.wait_for_the_end()
+    assert client.answers == {202: client.calls}, "the rows are the queue: nobody waits for the broker"
+    show(account.close(names, client))

@@ -2,7 +2,8 @@
 
     celery -A bench.baseline worker --concurrency=2 --queues=bench
 
-It is written with care: connections, accounts and compiled templates are kept, a message costs two commits.
+It is written with care: connections, accounts, categories and compiled templates are kept, a message costs
+two commits.
 """
 
 from __future__ import annotations
@@ -68,11 +69,18 @@ def send(notification_id: str) -> None:
 
 
 def _wants(notification: Notification, recipient: Recipient, channel: str, to: str) -> bool:
-    category = Category.objects.get(tenant_id=notification.tenant_id, code=notification.category)
     if Suppression.objects.filter(tenant_id=notification.tenant_id, channel=channel, address=to).exists():
         return False
     switches = {(p.key, p.channel): p.enabled for p in Preference.objects.filter(recipient=recipient)}
-    return category.is_critical or switches.get((category.code, channel), switches.get(("", channel), True))
+    by_channel = switches.get(("", channel), True)
+    return _is_critical(notification.tenant_id, notification.category) or switches.get(
+        (notification.category, channel), by_channel
+    )
+
+
+@cache
+def _is_critical(tenant_id: UUID, category: str) -> bool:
+    return Category.objects.get(tenant_id=tenant_id, code=category).is_critical
 
 
 def _delivery(notification: Notification, recipient: Recipient, channel: str, to: str) -> Delivery:
@@ -95,15 +103,14 @@ def _delivery(notification: Notification, recipient: Recipient, channel: str, to
 
 
 def _words(notification: Notification, channel: str) -> dict[str, str]:
-    version = notification.template_version_id
-    content = TemplateContent.objects.get(version_id=version, channel=channel, locale="en")
-    compiled = _compiled(content.pk)
-    return {part: compiled.render_template(part, **notification.data) for part in content.sources()}
+    parts, compiled = _compiled(notification.template_version_id, channel)
+    return {part: compiled.render_template(part, **notification.data) for part in parts}
 
 
 @cache
-def _compiled(content_id: UUID) -> Environment:
-    return Environment(templates=TemplateContent.objects.get(pk=content_id).sources())
+def _compiled(version_id: UUID, channel: str) -> tuple[list[str], Environment]:
+    sources = TemplateContent.objects.get(version_id=version_id, channel=channel, locale="en").sources()
+    return list(sources), Environment(templates=sources)
 
 
 @cache

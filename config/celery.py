@@ -5,11 +5,14 @@ from typing import Any
 from celery import Celery
 from celery.signals import task_postrun, task_prerun, worker_process_init
 from django.db import connections
+from kombu.transport import TRANSPORT_ALIASES
 
 import config.correlation  # noqa: F401  its signals
 from config.processes import die_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "config.transport:Transport")
 
 app = Celery("carillon")
 app.config_from_object("django.conf:settings", namespace="CELERY")

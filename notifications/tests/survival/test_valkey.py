@@ -1,4 +1,4 @@
-"""Valkey forgets everything, or is away while requests come in: it holds nothing that may not be lost."""
+"""Valkey forgets everything, or goes away and comes back empty: it holds nothing that may not be lost."""
 
 from __future__ import annotations
 
@@ -29,12 +29,17 @@ def flush(stack: Stack) -> None:
         client.flushall()
 
 
-def test_valkey_flushed(stack: Stack, account: Account, show: Show) -> None:
+def restart(stack: Stack) -> None:
+    stack.valkey.restart()
+
+
+@pytest.mark.parametrize("happens", [flush, restart])
+def test_valkey(stack: Stack, account: Account, show: Show, happens: Callable[[Stack], None]) -> None:
     names, client = account.names(NOTIFICATIONS), client_of(stack)
     with stack.beat(), stack.worker(), stack.worker(), sending(client, names):
         for moment in MOMENTS:
             account.wait_for(moment)
-            flush(stack)
+            happens(stack)
         account.wait_for_the_end()
     summary = account.close(names, client)
     assert (summary.unknown, summary.duplicates) == (0, 0), "every worker lived to tell"

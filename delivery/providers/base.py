@@ -183,14 +183,17 @@ class Provider(ABC):
 
     async def send(self, messages: Sequence[Message]) -> list[Sent | ProviderError]:
         """One result a message, in order. Override where the vendor takes many in one call."""
-        slots = asyncio.Semaphore(self.concurrency)
         begun = time.monotonic()
+        outcomes: list[Sent | ProviderError] = [out_of_time() for _ in messages]
+        turns = iter(enumerate(messages))
 
-        async def guarded(message: Message) -> Sent | ProviderError:
-            async with slots:
-                return await self._timed(message) if self.has_time(begun) else out_of_time()
+        async def take_turns() -> None:
+            for place, message in turns:
+                if self.has_time(begun):
+                    outcomes[place] = await self._timed(message)
 
-        return await asyncio.gather(*(guarded(message) for message in messages))
+        await asyncio.gather(*(take_turns() for _ in messages[: self.concurrency]))
+        return outcomes
 
     def has_time(self, begun: float) -> bool:
         """Whether a call may begin, in a `send` that began at `begun`, a reading of `time.monotonic`."""

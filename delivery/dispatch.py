@@ -29,6 +29,7 @@ from delivery.providers.base import (
     ProviderMisconfigured,
     Sent,
 )
+from delivery.providers.http import trace
 from delivery.queue import Leg
 from delivery.registry import UnknownProvider
 from delivery.retries import Action, Step
@@ -37,6 +38,7 @@ from delivery.settlement import Call, Settlement
 from templates_app.rendering import RenderError, RenderRequest, Words, render_many
 from tenants.context import tenant_scope
 from tenants.models import Tenant
+from tenants.tracing import traceparent
 
 logger = logging.getLogger(__name__)
 _random = Random()
@@ -209,6 +211,7 @@ def deliver(parcels: Sequence[Parcel], accounts: Accounts) -> list[Settlement]:
 
 
 async def _send_all(groups: dict[Account, list[Parcel]], accounts: Accounts) -> list[Outcomes]:
+    trace.set(traceparent())  # a task's own context: nothing to put back
     return await asyncio.gather(*(_send(account, group, accounts) for account, group in groups.items()))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -16,6 +17,9 @@ import orjson
 from yarl import URL
 
 from delivery.providers.base import ErrorKind, ProviderError
+
+trace: ContextVar[str] = ContextVar("trace", default="")
+"""The `traceparent` of calls made now (https://www.w3.org/TR/trace-context/), or empty. Dispatch sets it."""
 
 _sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
 
@@ -96,14 +100,23 @@ class Reply:
         return ProviderError(kind, f"HTTP {self.status}", code=str(self.status), retry_after=wait)
 
 
-async def exchange(method: str, url: str | URL, *, timeout: float, **options: Any) -> Reply:  # noqa: ASYNC109
+async def exchange(
+    method: str,
+    url: str | URL,
+    *,
+    timeout: float,  # noqa: ASYNC109
+    headers: Mapping[str, str] | None = None,
+    **options: Any,
+) -> Reply:
     """Call a vendor over the shared session, with aiohttp's request options; `timeout` is in seconds.
 
     Raises `ProviderError` when there is no answer; redirects are not followed.
     """
+    if traceparent := trace.get():
+        headers = {**(headers or {}), "traceparent": traceparent}
     try:
         async with session().request(
-            method, url, timeout=_limits(timeout), allow_redirects=False, **options
+            method, url, timeout=_limits(timeout), allow_redirects=False, headers=headers, **options
         ) as response:
             return Reply(response.status, response.headers, await response.read())
     except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:

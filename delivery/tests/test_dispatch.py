@@ -31,6 +31,7 @@ from sandbox.testing import RunningSandbox
 from templates_app.tests.factories import create_published
 from tenants.models import Tenant
 from tenants.tests.factories import create_tenant
+from tenants.tracing import correlated
 
 pytestmark = pytest.mark.django_db
 
@@ -81,6 +82,17 @@ def test_it_records_the_attempt(tenant: Tenant, sandbox: RunningSandbox) -> None
     assert attempt.provider_message_id.startswith("SM")
     assert 30 <= attempt.latency_ms < 5_000
     assert attempt.tenant_id == tenant.pk
+
+
+def test_the_callers_trace_is_continued_to_the_provider(tenant: Tenant, sandbox: RunningSandbox) -> None:
+    create_twilio(tenant, sandbox)
+    trace, caller = 32 * "a", 16 * "b"
+    with correlated("request", f"00-{trace}-{caller}-01"):
+        send(tenant, create_delivery(tenant))
+    (message,) = sandbox.messages()
+    version, trace_id, parent, flags = message["headers"]["traceparent"].split("-")
+    assert (version, trace_id, flags) == ("00", trace, "01")
+    assert parent != caller
 
 
 def test_it_is_sent_once_however_often_it_is_rung_for(tenant: Tenant, sandbox: RunningSandbox) -> None:

@@ -25,8 +25,8 @@ from django.db.models import Q
 from pydantic import SecretStr, ValidationError
 
 from delivery.models import ProviderAccount
-from delivery.providers.base import Provider, ProviderMisconfigured, ProviderSettings
-from delivery.registry import built_in, provider
+from delivery.providers.base import Provider, ProviderMisconfigured, ProviderSettings, Report
+from delivery.registry import accepts, built_in, provider
 from delivery.routing import Account
 
 _NONCE, _KEY = 12, 32
@@ -147,8 +147,8 @@ def send_budget() -> float:
     return float(settings.NOTIFICATION_LEASE_SECONDS) * 0.75
 
 
-def instance(account: ProviderAccount | None, cls: type[Provider]) -> Provider:
-    """A provider ready to send for this account."""
+def instance(account: ProviderAccount | None, cls: type[Provider], report: Report | None = None) -> Provider:
+    """A provider ready to send for this account. `report` takes what reaches it by its own connection."""
     timeout = min(settings.NOTIFICATION_SEND_TIMEOUT, send_budget() / 2)
     options: dict[str, Any] = {
         "timeout": timeout,
@@ -158,7 +158,8 @@ def instance(account: ProviderAccount | None, cls: type[Provider]) -> Provider:
     if account is None:
         return cls(cls.Settings(), **options)
     receipt_url = f"{settings.PUBLIC_URL}/webhooks/{account.provider}/{account.pk}"
-    return cls(settings_of(account), receipt_url=receipt_url, **options)
+    options |= {"receipt_url": receipt_url, "account": str(account.pk), "report": report}
+    return cls(settings_of(account), **options)
 
 
 class Accounts:
@@ -180,18 +181,21 @@ class Accounts:
         owner = Q(tenant_id=tenant_id) | Q(tenant=None)
         return cls(list(ProviderAccount.objects.filter(owner, channel__in=channels, is_enabled=True)))
 
-    def candidates(self, channel: str, *, is_test: bool) -> list[Account]:
+    def candidates(self, channel: str, address: str, *, is_test: bool) -> list[Account]:
+        """Those that can be given the address: a browser's subscription is nothing to Firebase."""
         if (feed := built_in(channel)) is not None:
             return [Account(id=None, name=feed.name, channel=channel, provider=feed.name)]
-        return self._candidates.get((channel, is_test), [])
+        accounts = self._candidates.get((channel, is_test), [])
+        return [account for account in accounts if accepts(channel, account.provider, address)]
 
-    def others(self, channel: str, *, is_test: bool, spent: Collection[str]) -> int:
-        """How many accounts of the channel are not spent."""
-        return sum(str(account.id) not in spent for account in self.candidates(channel, is_test=is_test))
+    def others(self, channel: str, address: str, *, is_test: bool, spent: Collection[str]) -> int:
+        """How many accounts for the address are not spent."""
+        candidates = self.candidates(channel, address, is_test=is_test)
+        return sum(str(account.id) not in spent for account in candidates)
 
-    def instance(self, account: Account) -> Provider:
+    def instance(self, account: Account, report: Report | None = None) -> Provider:
         row = None if account.id is None else self._rows[account.id]
-        return instance(row, provider(account.channel, account.provider))
+        return instance(row, provider(account.channel, account.provider), report)
 
 
 def snapshot(row: ProviderAccount) -> Account:

@@ -11,17 +11,21 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 from uuid import UUID
 
+import orjson
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 from django.utils import timezone
+from pydantic import ValidationError
 
-from delivery import loop, queue, rates, recording, settlement
+from delivery import loop, queue, rates, receipts, recording, settlement
 from delivery.accounts import Accounts, send_budget
-from delivery.models import HELD
+from delivery.models import HELD, URGENT
 from delivery.providers.base import (
+    Button,
     Content,
     ErrorKind,
     Message,
@@ -35,6 +39,7 @@ from delivery.registry import UnknownProvider
 from delivery.retries import Action, Step
 from delivery.routing import Account, Choice, NoAccount, choose
 from delivery.settlement import Call, Settlement
+from templates_app.overrides import checked
 from templates_app.rendering import RenderError, RenderRequest, Words, render_many
 from tenants.context import tenant_scope
 from tenants.models import Tenant
@@ -107,7 +112,7 @@ def prepare(legs: Sequence[Leg], accounts: Accounts, *, fallback_locale: str, no
 
 
 def _choose(leg: Leg, accounts: Accounts, now: dt.datetime) -> Choice | NoAccount:
-    candidates = accounts.candidates(leg.channel, is_test=leg.is_test)
+    candidates = accounts.candidates(leg.channel, leg.address, is_test=leg.is_test)
     return choose(candidates, spent=leg.spent_accounts, stay_with=leg.account_id, now=now, random=_random)
 
 
@@ -139,7 +144,9 @@ def render(legs: Sequence[Leg], fallback_locale: str) -> list[Content | RenderEr
     ]
     rendered = iter(render_many(requests))
     return [
-        Content(**leg.payload["content"]) if leg.template_version_id is None else _content(next(rendered))
+        Content(**leg.payload["content"])
+        if leg.template_version_id is None
+        else _content(leg.channel, next(rendered))
         for leg in legs
     ]
 
@@ -149,8 +156,15 @@ def preview(leg: Leg, channel: str, fallback_locale: str) -> Content | RenderErr
     return render([replace(leg, channel=channel)], fallback_locale)[0]
 
 
-def _content(words: Words | RenderError) -> Content | RenderError:
-    return words if isinstance(words, RenderError) else Content(*words)
+def _content(channel: str, words: Words | RenderError) -> Content | RenderError:
+    if isinstance(words, RenderError):
+        return words
+    try:
+        overrides = checked(channel, orjson.loads(words.overrides)) if words.overrides else {}
+        return Content(words.subject, words.title, words.body, words.html, overrides)
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"]))
+        return RenderError("invalid_overrides", f"The data make {place} what it cannot be.", "overrides")
 
 
 def _within_rate(parcels: list[Parcel], settled: list[Settlement], now: dt.datetime) -> Prepared:
@@ -218,7 +232,7 @@ async def _send_all(groups: dict[Account, list[Parcel]], accounts: Accounts) -> 
 async def _send(account: Account, group: Sequence[Parcel], accounts: Accounts) -> Outcomes:
     """One account's outcomes, in order, before the lease runs out, whatever its provider does."""
     try:
-        provider = accounts.instance(account)
+        provider = accounts.instance(account, partial(receipts.report, account.id) if account.id else None)
     except Exception as error:  # an account that cannot be used has called nobody
         about = {"account": account.id, "provider": account.provider}
         logger.exception("an account is misconfigured", extra=about)
@@ -248,8 +262,24 @@ def _checked(outcomes: Outcomes, expected: int) -> Outcomes:
 
 def _message(parcel: Parcel) -> Message:
     leg = parcel.leg
-    overrides = leg.payload.get("overrides", {}).get(leg.channel, {})
-    return Message(leg.id, f"{leg.id}.{leg.attempt}", leg.address, parcel.content, overrides)
+    requested = leg.payload.get("overrides", {}).get(leg.channel, {})
+    action = leg.payload.get("action")
+    return Message(
+        id=leg.id,
+        reference=f"{leg.id}.{leg.attempt}",
+        to=leg.address,
+        content=parcel.content,
+        overrides={**parcel.content.overrides, **requested},
+        notification_id=leg.notification_id,
+        template_version_id=leg.template_version_id,
+        category=leg.category,
+        locale=leg.locale,
+        data=leg.payload.get("data", {}),
+        action=Button(**action) if action else None,
+        is_urgent=leg.priority == URGENT,
+        expires_at=leg.deadline,
+        badge=leg.payload.get("badge"),
+    )
 
 
 def _outcome(parcel: Parcel, call: Call, accounts: Accounts, now: dt.datetime) -> Settlement:
@@ -257,6 +287,9 @@ def _outcome(parcel: Parcel, call: Call, accounts: Accounts, now: dt.datetime) -
     if isinstance(call.outcome, Sent):
         return settlement.sent(leg, call, parcel.content, now)
     others = accounts.others(
-        leg.channel, is_test=leg.is_test, spent=[*leg.spent_accounts, str(call.choice.account.id)]
+        leg.channel,
+        leg.address,
+        is_test=leg.is_test,
+        spent=[*leg.spent_accounts, str(call.choice.account.id)],
     )
     return settlement.failed(leg, call.outcome, others=others, now=now, jitter=_random.random(), call=call)

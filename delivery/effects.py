@@ -21,7 +21,7 @@ from delivery.queue import Leg
 from delivery.recording import Ready
 from delivery.settlement import Settlement
 from delivery.signals import Change, deliveries_changed
-from preferences.directory import suppress
+from preferences.directory import retire
 from preferences.models import Suppression
 from tenants.context import tenant_scope
 
@@ -120,7 +120,7 @@ def _suppress(tenant_id: UUID, told: Sequence[Told]) -> None:
     }
     if reasons:
         where = _addresses(reasons)
-        suppress(tenant_id, [(*where[of], reason.value) for of, reason in reasons.items() if of in where])
+        retire(tenant_id, [(*where[of], reason.value) for of, reason in reasons.items() if of in where])
 
 
 def _addresses(attempts: Collection[Of]) -> dict[Of, tuple[str, str]]:
@@ -159,6 +159,6 @@ def _fail(tenant_id: UUID, told: Sequence[Told], news: Sequence[Change]) -> Read
 
 def _failed(leg: Leg, error: ProviderError, accounts: Accounts, now: dt.datetime) -> Settlement:
     spent = [*leg.spent_accounts, str(leg.account_id)]
-    others = accounts.others(leg.channel, is_test=leg.is_test, spent=spent)
+    others = accounts.others(leg.channel, leg.address, is_test=leg.is_test, spent=spent)
     jitter = random()
     return settlement.failed(leg, error, others=others, now=now, jitter=jitter)

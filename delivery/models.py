@@ -61,6 +61,8 @@ class DeliveryStatus(models.TextChoices):
     CANCELED = "canceled"
 
 
+URGENT = 0
+"""The priority that waits for nothing."""
 HELD = "account_rate"
 """The reason of a delivery that waits for its turn at an account's rate."""
 WAITING = (DeliveryStatus.QUEUED, DeliveryStatus.DEFERRED)

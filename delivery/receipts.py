@@ -20,7 +20,14 @@ from delivery import queue, recording
 from delivery.accounts import instance
 from delivery.effects import Told, mark_delivered, take_effect
 from delivery.models import Delivery, DeliveryStatus, ProviderAccount, Receipt
-from delivery.providers.base import ErrorKind, ParsedReceipt, ProviderError, ReceiptRequest, ReceiptStatus
+from delivery.providers.base import (
+    ErrorKind,
+    Inbound,
+    ParsedReceipt,
+    ProviderError,
+    ReceiptRequest,
+    ReceiptStatus,
+)
 from delivery.recording import storable
 from delivery.registry import provider
 from tenants.context import installation_scope, tenant_scope
@@ -38,8 +45,19 @@ def receive(account: ProviderAccount, request: ReceiptRequest) -> None:
     apply(account, vendor.parse(request))
 
 
-def apply(account: ProviderAccount, receipts: Sequence[ParsedReceipt]) -> None:
+def challenged(account: ProviderAccount, request: ReceiptRequest) -> str:
+    """The answer to a vendor that asks whether the webhook is ours. Raises `ReceiptRefused`."""
+    return instance(account, provider(account.channel, account.provider)).challenge(request)
+
+
+def report(account_id: UUID, told: Sequence[ParsedReceipt | Inbound]) -> None:
+    """What a provider heard by a connection of its own."""
+    apply(ProviderAccount.objects.get(pk=account_id), told)
+
+
+def apply(account: ProviderAccount, heard: Sequence[ParsedReceipt | Inbound]) -> None:
     """Keep the receipts that are new, and let them take effect: a transaction a tenant."""
+    receipts = [item for item in heard if isinstance(item, ParsedReceipt)]
     told = _locate(account, receipts)
     known = {id(t.receipt) for t in told}
     strangers = [receipt for receipt in receipts if id(receipt) not in known]

@@ -24,7 +24,7 @@ from delivery.routing import health_after
 from delivery.settlement import Call, Settlement
 from delivery.signals import Change, deliveries_changed
 from preferences.addresses import mask
-from preferences.directory import suppress
+from preferences.directory import retire
 from preferences.models import Suppression
 from tenants.bulk import copy_rows, recordset, uuid_array
 from tenants.context import tenant_scope
@@ -268,4 +268,4 @@ def _suppress(tenant_id: UUID, settlements: Iterable[Settlement]) -> None:
         if s.call and isinstance(s.call.outcome, ProviderError) and s.call.outcome.permanent
     ]
     if refused:
-        suppress(tenant_id, refused)
+        retire(tenant_id, refused)

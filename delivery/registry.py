@@ -33,6 +33,12 @@ def provider(channel: str, name: str) -> type[Provider]:
         raise UnknownProvider(f"no provider {name!r} for {channel}") from None
 
 
+def accepts(channel: str, name: str, address: str) -> bool:
+    """Whether the provider takes such addresses. One that is gone takes all: sending by it tells so."""
+    found = providers().get((channel, name))
+    return found is None or found.accepts(address)
+
+
 @cache
 def built_in(channel: str) -> type[Provider] | None:
     """The provider that needs no account on this channel, where there is one (the feed)."""

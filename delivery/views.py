@@ -1,4 +1,6 @@
 import logging
+from collections.abc import Callable
+from typing import TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -13,6 +15,7 @@ from delivery.providers.base import ProviderMisconfigured, ReceiptRefused, Recei
 from delivery.registry import UnknownProvider
 from tenants.problems import Problem
 
+Answer = TypeVar("Answer")
 logger = logging.getLogger(__name__)
 
 
@@ -21,18 +24,32 @@ class ReceiptView(View):
     """`POST /webhooks/{provider}/{account_id}`: a vendor's receipts. The signature is the credential."""
 
     def post(self, request: HttpRequest, provider: str, account_id: UUID) -> HttpResponse:
+        self._answer(receipts.receive, request, provider, account_id)
+        return HttpResponse(status=204)
+
+    def get(self, request: HttpRequest, provider: str, account_id: UUID) -> HttpResponse:
+        """Some vendors ask first whether the webhook is ours."""
+        words = self._answer(receipts.challenged, request, provider, account_id)
+        return HttpResponse(words, content_type="text/plain")
+
+    def _answer(
+        self,
+        ask: Callable[[ProviderAccount, ReceiptRequest], Answer],
+        request: HttpRequest,
+        provider: str,
+        account_id: UUID,
+    ) -> Answer:
         account = ProviderAccount.objects.filter(pk=account_id, provider=provider).first()
         if account is None:
             raise Problem(404, "not_found", "There is no such account.")
         try:
-            receipts.receive(account, _as_signed(request))
+            return ask(account, _as_signed(request))
         except ReceiptRefused as refusal:
             raise Problem(403, "receipt_refused", f"The receipt is refused: {refusal}.") from None
         except (ProviderMisconfigured, UnknownProvider) as misconfigured:
             logger.exception("an account is misconfigured", extra={"account": account.pk})
             detail = "The account cannot verify receipts now. Post this one again later."
             raise Problem(503, "unavailable", detail, retry_after=60) from misconfigured
-        return HttpResponse(status=204)
 
 
 def _as_signed(request: HttpRequest) -> ReceiptRequest:

@@ -53,7 +53,7 @@ def _answer(tenant: Tenant, accepted: Accepted) -> dict[str, Any]:
 
 
 def _route(leg: Leg, channel: str, address: str, accounts: Accounts, tenant: Tenant) -> dict[str, Any]:
-    candidates = accounts.candidates(channel, is_test=leg.is_test)
+    candidates = accounts.candidates(channel, address, is_test=leg.is_test)
     choice = choose(candidates, now=timezone.now(), random=Random(0))
     words = dispatch.preview(leg, channel, tenant.locale)
     return {

@@ -274,7 +274,7 @@ def _whom(recipient: str | RecipientFields) -> tuple[str, str, str | None]:
 
 
 def _overrides(request: NewNotification) -> dict[str, Any]:
-    return request.overrides.model_dump(exclude_none=True) if request.overrides else {}
+    return request.overrides.model_dump(mode="json", exclude_none=True) if request.overrides else {}
 
 
 def _json(value: Any) -> str:

@@ -114,6 +114,7 @@ class Due:
     priority: int
     expires_at: dt.datetime | None
     overrides: dict[str, Any]
+    action: dict[str, str] | None
     is_test: bool
 
     @classmethod
@@ -123,7 +124,7 @@ class Due:
         )
 
 
-_JSON = {3, 5, 6, 7, 11}
+_JSON = {3, 5, 6, 7, 11, 12}
 _DUE = ", ".join(Due.__slots__)
 
 _BY_ID = f"""
@@ -193,9 +194,7 @@ def recipients(tenant: Tenant, due: Sequence[Due]) -> list[Person | None]:
 
 
 def _deliveries(n: Due, person: Person, made: Plan, category: CategoryRule) -> list[NewDelivery]:
-    payload: dict[str, Any] = {"data": n.data} if n.content is None else {"content": n.content}
-    if n.overrides:
-        payload["overrides"] = n.overrides
+    payload = _payload(n)
     return [
         NewDelivery(
             id=new_id(),
@@ -213,6 +212,12 @@ def _deliveries(n: Due, person: Person, made: Plan, category: CategoryRule) -> l
         )
         for routes in made.legs
     ]
+
+
+def _payload(n: Due) -> dict[str, Any]:
+    """What dispatch says, so that it never reads a notification."""
+    said = {"data": n.data, "content": n.content, "overrides": n.overrides, "action": n.action}
+    return {"data": {}} | {name: value for name, value in said.items() if value}
 
 
 _RECORD = """

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field, HttpUrl, StringConstraints, model_val
 
 from notifications.models import Priority
 from preferences.addresses import ExternalId, RecipientFields
+from templates_app.overrides import Overrides
 from tenants.parsing import RequestModel
 
 PRIORITIES = {priority.label.lower(): priority.value for priority in Priority}
@@ -44,21 +45,6 @@ class ReadyContent(RequestModel):
         if not (self.title or self.body or self.html):
             raise ValueError("content needs a title, a body or html")
         return self
-
-
-class EmailOverrides(RequestModel):
-    """What this one email says differently from its account."""
-
-    reply_to: Annotated[list[str], Field(max_length=10)] | None = None
-    cc: Annotated[list[str], Field(max_length=50)] | None = None
-    bcc: Annotated[list[str], Field(max_length=50)] | None = None
-    headers: dict[str, str] | None = None
-
-
-class Overrides(RequestModel):
-    """By channel, what this one notification does differently."""
-
-    email: EmailOverrides | None = None
 
 
 class Timing(RequestModel):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 import orjson
 from django.db import connection
 
 from preferences.addresses import DeviceFields
+from preferences.models import Device
+from tenants.context import tenant_scope
 from tenants.ids import new_id
 
 # The last platform that was named is kept, and a device that did not change is not written again.
@@ -27,6 +29,13 @@ _REGISTER = """
     WHERE stored.recipient_id <> excluded.recipient_id
        OR stored.platform <> coalesce(nullif(excluded.platform, ''), stored.platform)
 """
+
+
+def forget(tenant_id: UUID, tokens: Collection[str]) -> None:
+    """The vendor says that they are gone: an app was removed, a browser unsubscribed."""
+    with tenant_scope(tenant_id):
+        gone = Device.objects.filter(tenant_id=tenant_id, token__in=tokens).order_by("token")
+        Device.objects.filter(pk__in=list(gone.select_for_update().values_list("pk", flat=True))).delete()
 
 
 def register(tenant_id: UUID, given: Mapping[tuple[str, str], Sequence[DeviceFields]]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import orjson
 from django.db import connection
@@ -29,6 +30,7 @@ __all__ = [
     "once",
     "once_many",
     "resolve",
+    "retire",
     "suppress",
     "unsuppress",
 ]
@@ -127,6 +129,15 @@ def merge(tenant: Tenant, many: Iterable[RecipientFields]) -> None:
         with connection.cursor() as cursor:
             cursor.execute(_MERGE, [tenant.pk, orjson.dumps(list(rows.values())).decode()])
         devices.register(tenant.pk, given)
+
+
+def retire(tenant_id: UUID, gone: Iterable[tuple[str, str, str]]) -> None:
+    """Write no more to these: (channel, address, why). Device tokens are forgotten, the rest suppressed."""
+    all_gone = list(gone)
+    if tokens := [address for channel, address, _ in all_gone if channel == "push"]:
+        devices.forget(tenant_id, tokens)
+    if others := [one for one in all_gone if one[0] != "push"]:
+        suppress(tenant_id, others)
 
 
 def _people(tenant: Tenant, rows: Sequence[Row]) -> list[Person]:

@@ -18,10 +18,13 @@ TIMEOUT = aiohttp.ClientTimeout(total=15)
 
 @dataclass(eq=False, slots=True)
 class Post:
-    """One receipt on its way. `report` hears how each try ended: a status or the error's name."""
+    """One receipt on its way. `report` hears how each try ended: a status or the error's name.
+
+    `body` is a form's fields, or the bytes as they were signed, whose type the headers say.
+    """
 
     url: str
-    form: dict[str, str]
+    body: dict[str, str] | bytes
     headers: dict[str, str]
     report: Callable[[int | str], None]
     tries: int = 0
@@ -60,7 +63,7 @@ class Receipts:
         url = URL(post.url, encoded=True)
         try:
             async with self._http.post(
-                url, data=post.form, headers=post.headers, allow_redirects=False
+                url, data=post.body, headers=post.headers, allow_redirects=False
             ) as answer:
                 return answer.status
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,12 @@ _direct = build_opener(ProxyHandler({}))  # this machine is not behind the proxy
 @dataclass(frozen=True, slots=True)
 class RunningSandbox:
     http_url: str
-    smtp_port: int
+    ports: Mapping[str, int]
+    """Of the vendors that have a protocol of their own, by name."""
+
+    @property
+    def smtp_port(self) -> int:
+        return self.ports["smtp"]
 
     def messages(self, **filters: Any) -> list[dict[str, Any]]:
         """Newest first, all that are kept unless `limit` says less; filters as in `GET /api/messages`."""
@@ -57,7 +62,7 @@ def running_sandbox(host: str = "127.0.0.1") -> Iterator[RunningSandbox]:
         sandbox = serving(host, 0, ports)
         addresses = asyncio.run_coroutine_threadsafe(sandbox.__aenter__(), loop).result(DEADLINE_S)
         try:
-            yield RunningSandbox(addresses.http_url, addresses.ports["smtp"])
+            yield RunningSandbox(addresses.http_url, addresses.ports)
         finally:
             asyncio.run_coroutine_threadsafe(sandbox.__aexit__(None, None, None), loop).result(DEADLINE_S)
 

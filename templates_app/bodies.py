@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
 
 from templates_app.channels import PARTS, missing_parts
+from templates_app.engine import PARTS as ALL_PARTS
 from templates_app.inspection import Draft
 from templates_app.models import Template, TemplateContent, TemplateVersion
 from tenants.parsing import RequestModel
@@ -58,7 +59,10 @@ class TemplateChange(RequestModel):
 
 
 class ContentBody(RequestModel):
-    """The words for one channel in one locale; each part is a MiniJinja source."""
+    """The words for one channel in one locale; each part is a MiniJinja source.
+
+    `overrides` makes JSON: what the channel takes besides words, such as Slack's blocks.
+    """
 
     channel: Channel
     locale: Locale
@@ -66,6 +70,7 @@ class ContentBody(RequestModel):
     title: Source = ""
     body: Source = ""
     html: Source = ""
+    overrides: Source = ""
 
     @model_validator(mode="after")
     def _fits_channel(self) -> Self:
@@ -77,8 +82,7 @@ class ContentBody(RequestModel):
         return self
 
     def sources(self) -> dict[str, str]:
-        parts = {"subject": self.subject, "title": self.title, "body": self.body, "html": self.html}
-        return {part: source for part, source in parts.items() if source}
+        return {part: source for part in ALL_PARTS if (source := getattr(self, part))}
 
     def draft(self) -> Draft:
         return Draft(self.channel, self.locale, self.sources())
@@ -111,6 +115,7 @@ class ContentView(BaseModel):
     title: str
     body: str
     html: str
+    overrides: str
 
     @classmethod
     def of(cls, row: TemplateContent) -> Self:
@@ -181,6 +186,7 @@ class Preview(BaseModel):
     title: str = ""
     body: str = ""
     html: str = ""
+    overrides: str = ""
     error: PreviewError | None = None
 
 

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 PARTS: Mapping[str, tuple[str, ...]] = {
     "in_app": ("title", "body"),
-    "email": ("subject", "body", "html"),
-    "sms": ("body",),
-    "whatsapp": ("body",),
-    "push": ("title", "body"),
-    "slack": ("body",),
-    "discord": ("title", "body"),
-    "webhook": ("title", "body"),
+    "email": ("subject", "body", "html", "overrides"),
+    "sms": ("body", "overrides"),
+    "whatsapp": ("body", "overrides"),
+    "push": ("title", "body", "overrides"),
+    "slack": ("body", "overrides"),
+    "discord": ("title", "body", "overrides"),
+    "webhook": ("title", "body", "overrides"),
 }
 # One of each group must be there.
 REQUIRED: Mapping[str, tuple[tuple[str, ...], ...]] = {

@@ -16,7 +16,7 @@ Commands are JSON arrays, one a line, answered in order once an empty line has c
     ["render", key, data]             the parts with the data in them              words | error
     ["inspect", {part: source}]       the names that the sources take from data    [name, …] | error
 
-Words are `[subject, title, body, html]`; an error is `{"code", "message", "part", "line"}`.
+Words are `[subject, title, body, html, overrides]`; an error is `{"code", "message", "part", "line"}`.
 """
 
 import re
@@ -32,12 +32,13 @@ from minijinja import Environment, TemplateError
 
 Result = TypeVar("Result")
 
-PARTS = ("subject", "title", "body", "html")
+PARTS = ("subject", "title", "body", "html", "overrides")
 FUEL = 100_000  # instructions a part: some 10,000 turns of a loop, 5 ms
 CPU_SECONDS = 0.5  # a step; CPU time, so that a busy machine condemns nobody
 MEMORY_BYTES = 128 << 20  # address space; an idle child has 20 MB of it
 WORDS_BYTES = 256 << 10  # what a message may weigh; mail programs cut off at 100 KB
 
+_ESCAPES: dict[str, bool | str] = {"html": True, "overrides": "json"}
 _NOT_DATA = {"self", "super", "caller", "loop"}
 _ENDLESS = ("too many elements", "recursion limit exceeded")
 _PATH = re.compile(r"[^\W\d][\w.]*")
@@ -60,7 +61,7 @@ class Content:
         self.environment = Environment(
             fuel=FUEL,
             undefined_behavior="strict",
-            auto_escape_callback=lambda name: name == "html",
+            auto_escape_callback=lambda name: _ESCAPES.get(name, False),
             pycompat=False,
             debug=False,
         )
@@ -89,6 +90,8 @@ class Content:
             raise _too_long(part)
         if _METHOD in text:
             raise StepError("missing_variable", "A value that the template prints is not in the data.", part)
+        if part == "overrides":
+            return _object(text)
         # A line break would end a mail header.
         return text if part in ("body", "html") else " ".join(text.split())
 
@@ -119,6 +122,17 @@ def _expression(error: TemplateError, source: str) -> str:
     return next(
         (found[0] for found in _PATH.finditer(source) if found.start() <= at < found.end()), "A value"
     )
+
+
+def _object(text: str) -> str:
+    """A JSON object, or nothing: the data may have left it empty."""
+    try:
+        is_object = not text.strip() or isinstance(orjson.loads(text), dict)
+    except orjson.JSONDecodeError as error:
+        raise StepError("template_error", f"It makes no JSON: {error}.", "overrides") from None
+    if not is_object:
+        raise StepError("template_error", "It makes JSON, but no object.", "overrides")
+    return text.strip()
 
 
 def _too_long(part: str | None = None) -> StepError:

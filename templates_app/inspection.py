@@ -7,6 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import orjson
+from pydantic import ValidationError
+
+from templates_app.overrides import checked
 from templates_app.workshop import Job, RenderError, Words, workshop
 from tenants.ids import new_id
 
@@ -22,9 +26,9 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class ContentError:
-    """`index` counts the contents; `part` is subject, title, body or html; `line` counts from 1.
+    """`index` counts the contents; `part` is subject, title, body, html or overrides; `line` counts from 1.
 
-    `code`: template_error, template_too_expensive or missing_variable.
+    `code`: template_error, template_too_expensive, missing_variable or invalid_overrides.
     """
 
     index: int
@@ -74,6 +78,17 @@ def _try(draft: Draft, data: Mapping[str, Any]) -> None:
     (answer,) = workshop.render([_job(draft, data)])
     if isinstance(answer, RenderError):
         raise answer if answer.part else _located(draft, data, answer)
+    if answer.overrides:
+        _check_overrides(draft.channel, answer.overrides)
+
+
+def _check_overrides(channel: str, document: str) -> None:
+    try:
+        checked(channel, orjson.loads(document))
+    except ValidationError as error:
+        (first, *_) = error.errors()
+        place = ".".join(map(str, first["loc"]))
+        raise RenderError("invalid_overrides", f"{place}: {first['msg']}.", "overrides") from None
 
 
 def _located(draft: Draft, data: Mapping[str, Any], error: RenderError) -> RenderError:

@@ -102,6 +102,7 @@ class TemplateContent(models.Model):
     title = models.TextField(blank=True)
     body = models.TextField(blank=True)
     html = models.TextField(blank=True)
+    overrides = models.TextField(blank=True, help_text="JSON: what the channel takes besides words.")
 
     class Meta:
         ordering = ("channel", "locale")

@@ -37,6 +37,7 @@ class Words(NamedTuple):
     title: str = ""
     body: str = ""
     html: str = ""
+    overrides: str = ""
 
 
 class RenderError(Exception):

@@ -12,7 +12,7 @@ import datetime as dt
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -78,12 +78,34 @@ class ReceiptRefused(Exception):  # noqa: N818 - our refusal, nobody's error
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The rendered words. A channel uses the fields it has a place for."""
+    """The rendered words, and what the template says in the channel's own terms.
+
+    A channel uses the fields it has a place for.
+    """
 
     subject: str = ""
     title: str = ""
     body: str = ""
     html: str = ""
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with a message. With a `content_id` it is shown inside the HTML (RFC 2392)."""
+
+    filename: str
+    content_type: str
+    content: bytes
+    content_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """Where the message leads: an http or https URL, and what stands on it."""
+
+    url: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +114,11 @@ class Message:
 
     `id` is the delivery's. `reference` also names the attempt: put it where the vendor's receipts will bring
     it back (a callback URL, a tag), so that they find their delivery even if the answer to the send is lost.
+    `overrides` is what template and request say in the channel's own terms (`templates_app.overrides`).
+    `data` is the template's. `expires_at` is the deadline: ask a vendor that stores messages to drop it then.
+    `badge` is how many the recipient has not read. `window_until` is until when the recipient may be written
+    to freely, where a channel asks for their word first. Messages of one `template_version_id` differ in
+    their data alone.
     """
 
     id: UUID
@@ -99,6 +126,17 @@ class Message:
     to: str
     content: Content
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    notification_id: UUID | None = None
+    template_version_id: UUID | None = None
+    category: str = ""
+    locale: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    action: Button | None = None
+    attachments: Sequence[Attachment] = ()
+    is_urgent: bool = False
+    expires_at: dt.datetime | None = None
+    badge: int | None = None
+    window_until: dt.datetime | None = None
 
 
 @dataclass(slots=True)
@@ -137,6 +175,21 @@ class ParsedReceipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Inbound:
+    """What a recipient wrote to us: `sender` is their address on the channel, `to` is ours."""
+
+    event_id: str
+    sender: str
+    to: str
+    text: str
+    occurred_at: dt.datetime
+
+
+Report = Callable[[Sequence[ParsedReceipt | Inbound]], None]
+"""Hands over what came by another way than the webhook: it is kept, or raises, when this returns."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiptRequest:
     """An HTTP request as the vendor signed it: `url` is the public one, header names are lower-case."""
 
@@ -166,20 +219,32 @@ class Provider(ABC):
         settings: Any,
         *,
         receipt_url: str = "",
+        account: str = "",
+        report: Report | None = None,
         timeout: float = 10.0,
         budget: float = 35.0,
         concurrency: int = 100,
     ) -> None:
         """`receipt_url` is where the vendor is to post receipts, or empty.
 
+        `account` is the account's id: what lives longer than a chunk (a token, a bind) is kept by it and by
+        the settings. `report` takes receipts that come by a connection of the provider's own.
+
         `timeout` is for one call, in seconds. `budget` is how long after the start of `send` one may begin:
         when a chunk's lease runs out, somebody else sends what is not answered for.
         """
         self.settings = settings
         self.receipt_url = receipt_url
+        self.account = account
+        self.report = report
         self.timeout = timeout
         self.budget = budget
         self.concurrency = concurrency
+
+    @classmethod
+    def accepts(cls, address: str) -> bool:
+        """Whether this vendor can be given such an address at all, where a channel has several kinds."""
+        return True
 
     async def send(self, messages: Sequence[Message]) -> list[Sent | ProviderError]:
         """One result a message, in order. Override where the vendor takes many in one call."""
@@ -225,6 +290,10 @@ class Provider(ABC):
         """Refuse, with `ReceiptRefused`, a receipt that the vendor did not sign."""
         raise ReceiptRefused(f"{self.name} sends no receipts")
 
-    def parse(self, request: ReceiptRequest) -> list[ParsedReceipt]:
-        """The receipts in a verified request; words we do not know become `UNKNOWN`."""
+    def parse(self, request: ReceiptRequest) -> Sequence[ParsedReceipt | Inbound]:
+        """The receipts and replies in a verified request; words we do not know become `UNKNOWN`."""
         raise ReceiptRefused(f"{self.name} sends no receipts")
+
+    def challenge(self, request: ReceiptRequest) -> str:
+        """The body that answers the vendor's GET, by which it makes sure that the webhook is ours."""
+        raise ReceiptRefused(f"{self.name} asks for nothing by GET")

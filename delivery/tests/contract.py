@@ -28,6 +28,7 @@ from delivery.accounts import secret_fields
 from delivery.providers.base import (
     Content,
     ErrorKind,
+    Inbound,
     Message,
     ParsedReceipt,
     Provider,
@@ -280,7 +281,10 @@ def samples(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def summary(receipt: ParsedReceipt) -> dict[str, Any]:
+def summary(receipt: ParsedReceipt | Inbound) -> dict[str, Any]:
+    """What a sample's `expected` says of a receipt or a reply."""
+    if isinstance(receipt, Inbound):
+        return {"sender": receipt.sender, "to": receipt.to, "text": receipt.text}
     error = receipt.error
     return {
         "message_id": receipt.message_id,

@@ -176,7 +176,7 @@ def test_it_says_which_stored_setting_is_wrong_and_not_what_it_is() -> None:
 
 def names(tenant: Tenant, *, is_test: bool = False) -> set[str]:
     accounts = Accounts.of(tenant.pk, {"sms", "in_app"})
-    return {account.name for account in accounts.candidates("sms", is_test=is_test)}
+    return {account.name for account in accounts.candidates("sms", "+4917012345678", is_test=is_test)}
 
 
 def test_a_tenant_without_accounts_uses_the_installations(tenant: Tenant) -> None:
@@ -213,5 +213,5 @@ def test_a_disabled_account_is_not_used(tenant: Tenant) -> None:
 
 
 def test_the_feed_needs_no_account(tenant: Tenant) -> None:
-    feed = Accounts.of(tenant.pk, {"in_app"}).candidates("in_app", is_test=True)
+    feed = Accounts.of(tenant.pk, {"in_app"}).candidates("in_app", "", is_test=True)
     assert [(account.name, account.id) for account in feed] == [("feed", None)]

@@ -28,6 +28,7 @@ from delivery.tests.factories import (
 )
 from preferences.models import Suppression
 from sandbox.testing import RunningSandbox
+from templates_app.inspection import Draft
 from templates_app.tests.factories import create_published
 from tenants.models import Tenant
 from tenants.tests.factories import create_tenant
@@ -329,6 +330,26 @@ def test_what_cannot_be_rendered_takes_the_next_route(tenant: Tenant, sandbox: R
     )
     send(tenant, id)
     assert [message["text"] for message in sandbox.messages()] == ["Hi Ann"]
+
+
+def test_overrides_that_the_data_spoil_cannot_be_rendered(tenant: Tenant, sandbox: RunningSandbox) -> None:
+    create_smtp(tenant, sandbox)
+    source = {"subject": "Hi", "body": "Hi", "overrides": '{"tags": {{ tags }}}'}
+    version = create_published(tenant, Draft("email", "en", source), sample_data={"tags": ["order"]})
+    data = {"template_version_id": version.pk, "payload": {"data": {"tags": "none"}}}
+    id = create_delivery(tenant, EMAIL, **data)
+    send(tenant, id)
+    assert state(id) == ("failed", "invalid_overrides")
+
+
+def test_the_requests_overrides_go_before_the_templates(tenant: Tenant, sandbox: RunningSandbox) -> None:
+    create_smtp(tenant, sandbox)
+    source = {"subject": "Hi", "body": "Hi", "overrides": '{"reply_to": ["a@x.example"], "cc": [{{ cc }}]}'}
+    version = create_published(tenant, Draft("email", "en", source), sample_data={"cc": "c@x.example"})
+    payload = {"data": {"cc": "d@x.example"}, "overrides": {"email": {"reply_to": ["b@x.example"]}}}
+    send(tenant, create_delivery(tenant, EMAIL, template_version_id=version.pk, payload=payload))
+    headers = sandbox.messages()[0]["headers"]
+    assert (headers["Reply-To"], headers["Cc"]) == ("b@x.example", "d@x.example")
 
 
 def test_what_cannot_be_rendered_fails_with_its_code(tenant: Tenant, sandbox: RunningSandbox) -> None:

@@ -302,6 +302,11 @@ def test_what_waits_for_a_receipt_ends_by_it(
     assert state(id) == (status, reason)
 
 
+def test_a_vendor_that_asks_nothing_by_get_is_refused(account: ProviderAccount) -> None:
+    answer: Any = Client().get(f"/webhooks/twilio/{account.pk}")
+    assert (answer.status_code, answer.json()["code"]) == (403, "receipt_refused")
+
+
 def test_an_unsigned_receipt_is_refused(tenant: Tenant, account: ProviderAccount) -> None:
     id = send(tenant)
     answer = post(f"/webhooks/twilio/{account.pk}?reference={id}.1", "MessageSid=SM1&MessageStatus=delivered")
@@ -345,7 +350,7 @@ def test_garbage_is_refused_signed_or_not(account: ProviderAccount, body: bytes)
 
 
 def test_a_receipt_that_is_not_posted_is_405(account: ProviderAccount) -> None:
-    assert Client().get(f"/webhooks/twilio/{account.pk}").status_code == 405
+    assert Client().put(f"/webhooks/twilio/{account.pk}").status_code == 405
 
 
 def test_an_account_that_cannot_be_opened_asks_for_it_again(account: ProviderAccount) -> None:

@@ -64,6 +64,12 @@ class ContentForm(ModelForm[TemplateContent]):
     html = forms.CharField(
         required=False, label="HTML", widget=UnfoldAdminTextareaWidget({**_SOURCE, "rows": 14})
     )
+    overrides = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextareaWidget({**_SOURCE, "rows": 8}),
+        help_text='JSON for what the channel takes besides words, e.g. {"tags": [{{ order }}]}. '
+        "Values are quoted by themselves.",
+    )
 
     def clean_locale(self) -> str:
         try:

@@ -27,7 +27,7 @@ class ContentInline(StackedInline[TemplateContent, TemplateVersion]):
     form = ContentForm
     formset = ContentFormSet  # type: ignore[assignment]  # of its own form
     verbose_name, verbose_name_plural = "words", "words"
-    fields = (("channel", "locale"), "subject", "title", "body", "html")
+    fields = (("channel", "locale"), "subject", "title", "body", "html", "overrides")
     extra = 0
     collapsible = True
 

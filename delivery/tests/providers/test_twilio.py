@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlencode
 import pytest
 from twilio.request_validator import RequestValidator
 
-from delivery.providers.base import ErrorKind, ProviderError, ReceiptRequest, Sent
+from delivery.providers.base import ErrorKind, ParsedReceipt, ProviderError, ReceiptRequest, Sent
 from delivery.providers.sms.twilio import TwilioSms
 from delivery.tests.contract import Answer, HttpContract, Server, Signal, json_answer
 
@@ -93,6 +93,7 @@ class TestTwilio(HttpContract):
     def test_a_receipt_brings_our_reference_back(self) -> None:
         request = self.signed(self.body(), "https://bell.example/webhooks/vendor/1?reference=abc.2")
         (receipt,) = self.make(self.settings()).parse(request)
+        assert isinstance(receipt, ParsedReceipt)
         assert receipt.reference == "abc.2"
 
 

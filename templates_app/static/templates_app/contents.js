@@ -1,6 +1,6 @@
 // Shows of each message only the parts that its channel has; a part that holds something is never hidden.
 (() => {
-  const parts = ["subject", "title", "body", "html"];
+  const parts = ["subject", "title", "body", "html", "overrides"];
 
   const update = (select) => {
     const wanted = JSON.parse(select.dataset.parts)[select.value] ?? parts;

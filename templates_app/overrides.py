@@ -1,0 +1,118 @@
+"""What a message may say in its channel's own terms: Slack's blocks, a WhatsApp template, an image.
+
+A template has them as the part `overrides`, JSON with the data in it; a request gives them by channel, and
+its fields go before the template's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, HttpUrl, StringConstraints
+
+from tenants.parsing import RequestModel
+
+Line = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Document = dict[str, Any]
+
+
+class EmailOverrides(RequestModel):
+    """What this one email says differently from its account."""
+
+    reply_to: Annotated[list[str], Field(max_length=10)] | None = None
+    cc: Annotated[list[str], Field(max_length=50)] | None = None
+    bcc: Annotated[list[str], Field(max_length=50)] | None = None
+    headers: dict[str, str] | None = None
+    tags: Annotated[list[Line], Field(max_length=10)] | None = None
+    metadata: dict[str, Line] | None = None
+
+
+class SmsOverrides(RequestModel):
+    """`transliterate` spells in GSM-7 what would need UCS-2; more than `max_segments` parts are refused."""
+
+    sender: Line | None = None
+    transliterate: bool | None = None
+    max_segments: Annotated[int, Field(ge=1, le=255)] | None = None
+
+
+class WhatsAppTemplate(RequestModel):
+    """A template that Meta approved; `parameters` fill its body, `components` are Meta's own for more."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=512)]
+    language: Annotated[str, StringConstraints(min_length=2, max_length=15)] | None = None
+    parameters: Annotated[list[str], Field(max_length=100)] = []
+    components: list[Document] | None = None
+
+
+class Media(RequestModel):
+    type: Literal["image", "document", "video"]
+    url: HttpUrl
+    caption: Annotated[str, StringConstraints(max_length=1024)] | None = None
+    filename: Line | None = None
+
+
+class WhatsAppOverrides(RequestModel):
+    template: WhatsAppTemplate | None = None
+    media: Media | None = None
+
+
+class PushOverrides(RequestModel):
+    """`data` goes to the app; `android`, `apns` and `webpush` are the vendor's own, passed on as they are."""
+
+    data: dict[str, str] | None = None
+    image: HttpUrl | None = None
+    collapse_key: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    android: Document | None = None
+    apns: Document | None = None
+    webpush: Document | None = None
+
+
+class SlackOverrides(RequestModel):
+    """https://docs.slack.dev/reference/block-kit"""
+
+    blocks: Annotated[list[Document], Field(max_length=50)] | None = None
+    thread_ts: Line | None = None
+    unfurl_links: bool | None = None
+
+
+class DiscordOverrides(RequestModel):
+    """https://docs.discord.com/developers/resources/message#embed-object"""
+
+    embeds: Annotated[list[Document], Field(max_length=10)] | None = None
+    username: Annotated[str, StringConstraints(min_length=1, max_length=80)] | None = None
+    avatar_url: HttpUrl | None = None
+
+
+class WebhookOverrides(RequestModel):
+    """`data` stands in the body in place of the notification's own."""
+
+    data: Document | None = None
+
+
+class Overrides(RequestModel):
+    """By channel, what this one notification does differently."""
+
+    email: EmailOverrides | None = None
+    sms: SmsOverrides | None = None
+    whatsapp: WhatsAppOverrides | None = None
+    push: PushOverrides | None = None
+    slack: SlackOverrides | None = None
+    discord: DiscordOverrides | None = None
+    webhook: WebhookOverrides | None = None
+
+
+OVERRIDES: Mapping[str, type[RequestModel]] = {
+    "email": EmailOverrides,
+    "sms": SmsOverrides,
+    "whatsapp": WhatsAppOverrides,
+    "push": PushOverrides,
+    "slack": SlackOverrides,
+    "discord": DiscordOverrides,
+    "webhook": WebhookOverrides,
+}
+
+
+def checked(channel: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    """The overrides as they are kept: what is said, and nothing else. Raises pydantic's ValidationError."""
+    return OVERRIDES[channel].model_validate(document).model_dump(mode="json", exclude_none=True)

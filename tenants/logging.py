@@ -42,6 +42,17 @@ class LineFormatter(logging.Formatter):
         return "\ncaused:\n".join(reversed(parts))
 
 
+def without_queries(record: logging.LogRecord) -> bool:
+    """A filter for the loggers of uvicorn, which write each address with its query: that may hold a token."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(_without_query(arg) for arg in record.args)
+    return True
+
+
+def _without_query(arg: object) -> object:
+    return arg.partition("?")[0] if isinstance(arg, str) and arg.startswith("/") else arg
+
+
 def _ids(record: logging.LogRecord) -> dict[str, object]:
     extra = {key: value for key, value in vars(record).items() if key not in _STANDARD}
     ids: dict[str, object] = {key: value for key, value in extra.items() if isinstance(value, _IDS)}

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
 from uuid import UUID
 
 import pytest
@@ -13,7 +15,7 @@ from notifications.mailbox import unread_count
 from notifications.realtime.frames import Frame
 from notifications.realtime.push import publish
 from notifications.tests.feeds import address_of, mailbox_of, new_item, tell
-from notifications.tests.web import Tab, open_tab, web_process
+from notifications.tests.web import Tab, open_tab, wait_until, web_process
 from preferences.models import Recipient
 from preferences.tests.factories import create_recipient
 from tenants.authentication import mint_recipient_token
@@ -34,13 +36,14 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
 
 
 @pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("web") / "log"
+
+
+@pytest.fixture(scope="module")
 def web(
-    valkey: Valkey,
-    tmp_path_factory: pytest.TempPathFactory,
-    django_db_setup: None,
-    django_db_blocker: DjangoDbBlocker,
+    valkey: Valkey, log: Path, django_db_setup: None, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[str]:
-    log = tmp_path_factory.mktemp("web") / "log"
     with web_process(log, REDIS_URL=valkey.url, **LIMITS) as address:
         yield address
     assert "Traceback" not in log.read_text(), log.read_text()
@@ -100,6 +103,16 @@ def test_it_takes_the_token_in_the_query_or_in_the_first_frame(web: str, ann: Re
         assert tab.next()["type"] == "connected"
         tab.say("ping")
         assert tab.next() == {"type": "pong"}
+
+
+def test_no_query_reaches_the_log(web: str, log: Path, ann: Recipient) -> None:
+    token = token_of(ann)
+    with open_tab(web, query=f"?token={token}") as tab:
+        tab.hear("connected")
+    with urlopen(f"http://{web}/health?token={token}"):
+        wait_until(lambda: "GET /health HTTP" in log.read_text(), "the request is logged")
+    assert '"WebSocket /ws/notifications/" [accepted]' in log.read_text()
+    assert token not in log.read_text()
 
 
 @pytest.mark.parametrize("offer", ["subprotocol", "query", "frame"])

@@ -1,4 +1,5 @@
 import datetime as dt
+import logging
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +16,7 @@ from config.readiness import Migrations, NotReadyError
 from delivery.models import Delivery
 from notifications.models import Notification, NotificationStatus, Priority
 from tenants.ids import first_id_at, new_id
+from tenants.logging import LineFormatter
 from tenants.models import Tenant
 from tenants.tests.factories import create_tenant
 from tenants.tests.outages import database_away, mute_server, nowhere
@@ -168,6 +170,28 @@ def test_it_finds_the_oldest_of_all_tenants_and_priorities() -> None:
 
     assert round(overdue.oldest_unplanned(now) / dt.timedelta(minutes=1)) == 7
     assert round(overdue.oldest_unplanned(now, Priority.URGENT, Priority.HIGH) / dt.timedelta(minutes=1)) == 3
+
+
+def test_it_logs_a_change_once(caplog: pytest.LogCaptureFixture) -> None:
+    assert reasons() == {}
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+
+    for _ in range(3):
+        with override_settings(REDIS_URL=nowhere()):
+            assert reasons()
+    with override_settings(REDIS_URL=nowhere(), CELERY_BROKER_URL=nowhere()):
+        assert reasons()
+    assert reasons() == reasons() == {}
+
+    assert [
+        (record.levelname, LineFormatter().format(record).partition(" config.health ")[2])
+        for record in caplog.records
+    ] == [
+        ("WARNING", "not ready failed=live_feed"),
+        ("WARNING", "not ready failed=broker,live_feed"),
+        ("INFO", "ready again"),
+    ]
 
 
 def test_it_takes_no_other_method() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import smtplib
+import ssl
 import time
 from collections.abc import Sequence
 from email.utils import formataddr, parseaddr
@@ -32,6 +33,8 @@ from delivery.providers.base import (
 _ENHANCED = re.compile(r"\b[245]\.(\d{1,3}\.\d{1,3})\b")
 _NOBODY = {"1.1", "1.2", "1.3", "1.6", "1.10", "2.1"}
 """No such mailbox, no such domain, no address, moved, no mail there, disabled."""
+_NO_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}
+"""What OpenSSL makes of an answer that is no TLS: the second since its version 3.2."""
 _TOO_FAST = re.compile(r"\b4\.7\.28\b|\b(rate|throttl\w*|too (many|fast|much))\b", re.IGNORECASE)
 
 
@@ -181,12 +184,26 @@ class Backend(EmailBackend):
 
 
 def _opening_error(error: Exception) -> ProviderError:
+    if isinstance(error, ssl.SSLError):
+        return _tls_error(error)
     if isinstance(error, smtplib.SMTPAuthenticationError) and error.smtp_code >= 500:
         return ProviderError(ErrorKind.ACCOUNT, _text(error.smtp_error), code=str(error.smtp_code))
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return ProviderError(ErrorKind.ACCOUNT, str(error), code="not_supported")
     if isinstance(error, smtplib.SMTPResponseException):
         return ProviderError(ErrorKind.TRANSIENT, _text(error.smtp_error), code=str(error.smtp_code))
+    return ProviderError(ErrorKind.TRANSIENT, f"could not connect: {type(error).__name__}", code="connection")
+
+
+def _tls_error(error: ssl.SSLError) -> ProviderError:
+    """What would go wrong next time too is up to the operator: another setting, or a certificate."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        words = f"the server's certificate is not trusted: {error.verify_message}"
+        return ProviderError(ErrorKind.ACCOUNT, words, code="certificate")
+    if error.reason in _NO_TLS:
+        return ProviderError(
+            ErrorKind.ACCOUNT, "the server does not begin with TLS on this port", code="no_tls"
+        )
     return ProviderError(ErrorKind.TRANSIENT, f"could not connect: {type(error).__name__}", code="connection")
 
 

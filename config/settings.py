@@ -182,6 +182,8 @@ NOTIFICATION_CHUNK_SIZE = env.int("NOTIFICATION_CHUNK_SIZE", default=200)
 NOTIFICATION_SEND_CONCURRENCY = env.int("NOTIFICATION_SEND_CONCURRENCY", default=100)
 NOTIFICATION_SEND_TIMEOUT = env.float("NOTIFICATION_SEND_TIMEOUT", default=10.0)
 NOTIFICATION_RETRY_THRESHOLD = env.int("NOTIFICATION_RETRY_THRESHOLD", default=3)
+# URLs that others chose (webhooks, push services, attachments) lead to public addresses or to these networks.
+NOTIFICATION_PRIVATE_NETWORKS = env.list("NOTIFICATION_PRIVATE_NETWORKS", default=[])
 # A batch is handed to the broker this many chunks at a time, so that others are not kept waiting behind it.
 NOTIFICATION_RELEASE_WINDOW = env.int("NOTIFICATION_RELEASE_WINDOW", default=8)
 IDEMPOTENCY_HOURS = env.int("IDEMPOTENCY_HOURS", default=24)

@@ -104,10 +104,15 @@ def _environment(options: Options, running: Engines) -> dict[str, str]:
         "PUBLIC_URL": os.environ.get("PUBLIC_URL") or options.url,
         "SANDBOX_URL": options.inbox_url,
         "SANDBOX_SMTP_PORT": str(options.smtp_port),
+        "NOTIFICATION_PRIVATE_NETWORKS": _private_networks(),  # the sandbox is on this machine
         "PYTHONUNBUFFERED": "1",
         "CELERY_SKIP_CHECKS": "1",  # `migrate` made them; here they would load the whole API
     }
     return os.environ | running.env | addresses
+
+
+def _private_networks() -> str:
+    return os.environ.get("NOTIFICATION_PRIVATE_NETWORKS") or "127.0.0.0/8"
 
 
 def _migrate(env: Mapping[str, str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -17,20 +17,29 @@ import orjson
 from yarl import URL
 
 from delivery.providers.base import ErrorKind, ProviderError
+from delivery.providers.guard import PrivateAddressError, guarded_connector
 
 trace: ContextVar[str] = ContextVar("trace", default="")
 """The `traceparent` of calls made now (https://www.w3.org/TR/trace-context/), or empty. Dispatch sets it."""
 
-_sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
+LARGEST = 1 << 20
+"""Bytes of an answer: vendors say what they have to in a few."""
+
+_sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[bool, aiohttp.ClientSession]] = (
+    WeakKeyDictionary()
+)
 
 
-def session() -> aiohttp.ClientSession:
-    """The running loop's session: connections are kept and shared by every provider."""
-    loop = asyncio.get_running_loop()
-    current = _sessions.get(loop)
+def session(*, guarded: bool = False) -> aiohttp.ClientSession:
+    """The running loop's session: connections are kept and shared by every provider.
+
+    There are two: one goes anywhere, as vendors' settings say; the guarded one to public addresses only.
+    """
+    sessions = _sessions.setdefault(asyncio.get_running_loop(), {})
+    current = sessions.get(guarded)
     if current is None or current.closed:
-        connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=30)
-        current = _sessions[loop] = aiohttp.ClientSession(
+        connector = guarded_connector() if guarded else _connector()
+        current = sessions[guarded] = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             json_serialize=lambda value: orjson.dumps(value).decode(),
@@ -39,8 +48,12 @@ def session() -> aiohttp.ClientSession:
     return current
 
 
+def _connector() -> aiohttp.TCPConnector:
+    return aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=30)
+
+
 async def close_session() -> None:
-    if current := _sessions.pop(asyncio.get_running_loop(), None):
+    for current in _sessions.pop(asyncio.get_running_loop(), {}).values():
         await current.close()
 
 
@@ -106,21 +119,28 @@ async def exchange(
     *,
     timeout: float,  # noqa: ASYNC109
     headers: Mapping[str, str] | None = None,
+    guarded: bool = False,
+    largest: int = LARGEST,
     **options: Any,
 ) -> Reply:
     """Call a vendor over the shared session, with aiohttp's request options; `timeout` is in seconds.
 
-    Raises `ProviderError` when there is no answer; redirects are not followed.
+    `guarded` is for a URL that somebody else chose: it must lead to a public address. An answer of more than
+    `largest` bytes is read no further. Raises `ProviderError` when there is no answer; redirects are not
+    followed.
     """
     if traceparent := trace.get():
         headers = {**(headers or {}), "traceparent": traceparent}
     try:
-        async with session().request(
+        async with session(guarded=guarded).request(
             method, url, timeout=_limits(timeout), allow_redirects=False, headers=headers, **options
         ) as response:
-            return Reply(response.status, response.headers, await response.read())
+            return Reply(response.status, response.headers, await _body(response, largest))
     except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-        raise _broken(error) from None
+        broken = _broken(error)
+        if guarded and broken.code == "bad_url":
+            broken.kind = ErrorKind.ADDRESS  # the recipient's, not the account's
+        raise broken from None
 
 
 @cache
@@ -128,12 +148,33 @@ def _limits(timeout: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, 5.0))
 
 
+async def _body(response: aiohttp.ClientResponse, largest: int) -> bytes:
+    """One that is too long comes from nobody that we know: it may have taken the message."""
+    length = response.content_length
+    if length is not None and length <= largest and "Content-Encoding" not in response.headers:
+        return await response.read()
+    body = bytearray()
+    async for part in response.content.iter_any():
+        body += part
+        if len(body) > largest:
+            raise ProviderError(ErrorKind.UNKNOWN, f"the answer exceeds {largest} bytes", code="too_large")
+    return bytes(body)
+
+
 def _broken(error: Exception) -> ProviderError:
     """What a failed exchange means: nothing was sent, or nobody knows."""
-    if isinstance(error, aiohttp.InvalidURL):
-        return ProviderError(ErrorKind.ACCOUNT, "the base URL is none", code="bad_url")
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
+        return ProviderError(ErrorKind.ACCOUNT, "the URL is none", code="bad_url")
+    if isinstance(error, aiohttp.ClientConnectorError) and _is_private(error.os_error):
+        return ProviderError(ErrorKind.ADDRESS, "not a public address", code="private_address")
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return ProviderError(ErrorKind.TRANSIENT, "could not connect", code="connection_refused")
     if isinstance(error, TimeoutError):
         return ProviderError(ErrorKind.UNKNOWN, "no answer in time", code="timeout")
     return ProviderError(ErrorKind.UNKNOWN, "the connection broke before an answer", code="connection_lost")
+
+
+def _is_private(error: BaseException) -> bool:
+    """Several addresses refused at once come as a group of errors."""
+    inner: Sequence[BaseException] = getattr(error, "exceptions", ())
+    return isinstance(error, PrivateAddressError) or (bool(inner) and all(map(_is_private, inner)))

@@ -20,6 +20,7 @@ from delivery.accounts import snapshot
 from delivery.models import IN_FLIGHT, Attempt, Delivery, DeliveryStatus, Outcome, ProviderAccount
 from delivery.providers.base import ErrorKind, ProviderError, Sent
 from delivery.queue import PATIENCE
+from delivery.registry import providers
 from delivery.routing import health_after
 from delivery.settlement import Call, Settlement
 from delivery.signals import Change, deliveries_changed
@@ -235,7 +236,7 @@ def _record_health(settlements: Iterable[Settlement]) -> None:
     """Take health from the accounts that failed. One that works is not written to: its drift is computed."""
     made: dict[UUID, list[Settlement]] = defaultdict(list)
     for s in settlements:
-        if s.call is not None and s.call.choice.account.id is not None:
+        if s.call is not None and s.call.choice.account.id is not None and _is_one_server(s.call):
             made[s.call.choice.account.id].append(s)
     blamed = {id: errors for id, calls in made.items() if (errors := _blaming(calls))}
     if not blamed:
@@ -249,6 +250,12 @@ def _record_health(settlements: Iterable[Settlement]) -> None:
         words = f"{len(errors)} of {len(calls)} failed, the last: {errors[-1]}"
         account.health_reason = storable(words, 200)
         account.save(update_fields=["health", "health_at", "health_reason"])
+
+
+def _is_one_server(call: Call) -> bool:
+    account = call.choice.account
+    found = providers().get((account.channel, account.provider))
+    return found is None or not found.each_address_is_a_server
 
 
 def _blaming(settlements: Iterable[Settlement]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from templates_app.escaping import harmless
 from templates_app.locales import best_locale
 from templates_app.models import TemplateContent, TemplateVersion
 from templates_app.workshop import Job, RenderError, Words, workshop
@@ -24,7 +25,7 @@ def preview(
     wanted = list(contents) if channels is None else list(channels)
     given = version.sample_data if data is None else data
     jobs = [
-        Job(f"preview:{new_id()}", contents[channel].sources(), given)
+        Job(f"preview:{new_id()}", contents[channel].sources(), harmless(channel, given))
         for channel in wanted
         if channel in contents
     ]

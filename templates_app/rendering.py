@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from templates_app.engine import PARTS
+from templates_app.escaping import harmless
 from templates_app.locales import best_locale
 from templates_app.models import TemplateContent
 from templates_app.workshop import Job, RenderError, Words, workshop
@@ -46,7 +47,7 @@ def render_many(requests: Sequence[RenderRequest]) -> list[Words | RenderError]:
     versions = _versions.many({request.version_id for request in requests})
     found = [_content(request, versions.get(request.version_id, {})) for request in requests]
     jobs = [
-        Job(content.key, content.sources, request.data)
+        Job(content.key, content.sources, harmless(request.channel, request.data))
         for request, content in zip(requests, found, strict=True)
         if isinstance(content, Content)
     ]

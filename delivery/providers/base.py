@@ -213,6 +213,8 @@ class Provider(ABC):
     label: ClassVar[str] = ""
     Settings: ClassVar[type[ProviderSettings]] = ProviderSettings
     needs_account: ClassVar[bool] = True
+    each_address_is_a_server: ClassVar[bool] = False
+    """One that fails is the recipient's own, and says nothing of the account's health."""
 
     def __init__(
         self,

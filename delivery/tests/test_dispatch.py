@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from base64 import b64encode
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import pytest
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from config.embedded.valkey import free_port
 from delivery import dispatch
 from delivery.models import Delivery, ProviderAccount
 from delivery.signals import Change, deliveries_changed
@@ -18,6 +20,7 @@ from delivery.tests.factories import (
     EMAIL,
     SMS,
     attempts,
+    create_account,
     create_deliveries,
     create_delivery,
     create_smtp,
@@ -363,6 +366,17 @@ def test_what_cannot_be_rendered_fails_with_its_code(tenant: Tenant, sandbox: Ru
     assert state(good) == ("sent", "")
     assert state(bad) == ("failed", "missing_variable")
     assert attempts(bad) == []
+
+
+def test_a_receiver_that_fails_takes_no_health_from_the_account(tenant: Tenant, settings: Settings) -> None:
+    settings.NOTIFICATION_PRIVATE_NETWORKS = ["127.0.0.0/8"]
+    secret = "whsec_" + b64encode(b"a secret of twenty-four+").decode()
+    account = create_account(tenant, "webhook", "standard_webhook", {"secrets": secret})
+    for _ in range(5):  # nobody listens there
+        id = create_delivery(tenant, ("webhook", f"http://127.0.0.1:{free_port()}/hook"))
+        send(tenant, id)
+        assert outcomes(id) == [("transient", "connection_refused")]
+    assert ProviderAccount.objects.get(pk=account.pk).health == 1.0
 
 
 def test_without_an_account_it_is_a_dead_letter(tenant: Tenant) -> None:

@@ -27,6 +27,21 @@ def test_it_works() -> None:
     ]
 
 
+def test_data_mention_nobody_on_slack_and_the_template_may() -> None:
+    said = {
+        "body": "<!here> {{ name }} {{ cart[0].item }}",
+        "overrides": '{"blocks": [{"text": {{ name }}}]}',
+    }
+    sample = {"name": "Ann", "cart": [{"item": "tea"}]}
+    version = create_published(create_tenant(), Draft("slack", "en", said), sample_data=sample)
+
+    (words,) = render_many([request(version, "slack", name="<!channel>", cart=[{"item": "R&D"}])])
+
+    assert isinstance(words, Words)
+    assert words.body == "<!here> &lt;!channel&gt; R&amp;D"
+    assert words.overrides == '{"blocks": [{"text": "&lt;!channel&gt;"}]}'
+
+
 def test_it_answers_in_order_whatever_fails() -> None:
     tenant = create_tenant()
     version = create_published(tenant)

@@ -12,6 +12,7 @@ class TestFeed(ProviderContract):
     provider = Feed
     address = bad_address = "0198f0f0-0000-7000-8000-000000000000"
     kinds = {}
+    has_secret = False
 
     @contextmanager
     def vendor(self, signal: Signal) -> Iterator[dict[str, Any]]:

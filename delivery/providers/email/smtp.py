@@ -12,10 +12,8 @@ import smtplib
 import ssl
 import time
 from collections.abc import Sequence
-from email.utils import formataddr, parseaddr
 from typing import Any
 
-from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
 from pydantic import Field, SecretStr
 
@@ -29,6 +27,8 @@ from delivery.providers.base import (
     elapsed_ms,
     out_of_time,
 )
+from delivery.providers.email.composing import Composer
+from delivery.providers.email.letter import Letter
 
 _ENHANCED = re.compile(r"\b[245]\.(\d{1,3}\.\d{1,3})\b")
 _NOBODY = {"1.1", "1.2", "1.3", "1.6", "1.10", "2.1"}
@@ -65,7 +65,7 @@ class Smtp(Provider):
             self._close(backend)
 
     def _send(self, messages: Sequence[Message]) -> list[Sent | ProviderError]:
-        backend, begun = self._backend(), time.monotonic()
+        backend, composer, begun = self._backend(), Composer(self.settings.sender), time.monotonic()
         outcomes: list[Sent | ProviderError] = []
         try:
             for message in messages:
@@ -74,31 +74,29 @@ class Smtp(Provider):
                 elif not self._is_open(backend) and (closed := self._try_to_open(backend)):
                     return [*outcomes, *[closed] * (len(messages) - len(outcomes))]
                 else:
-                    outcomes.append(self._timed_send(backend, message))
+                    outcomes.append(self._timed_send(backend, composer, message))
             return outcomes
         finally:
             self._close(backend)
 
-    def _timed_send(self, backend: Backend, message: Message) -> Sent | ProviderError:
+    def _timed_send(self, backend: Backend, composer: Composer, message: Message) -> Sent | ProviderError:
         begun = time.perf_counter()
-        outcome = self._transact(backend, message)
+        outcome: Sent | ProviderError
+        try:
+            outcome = self._transact(backend, Letter(composer.compose(message)))
+        except ProviderError as error:
+            outcome = error
         outcome.latency_ms = elapsed_ms(begun)
         return outcome
 
-    def _transact(self, backend: Backend, message: Message) -> Sent | ProviderError:
+    def _transact(self, backend: Backend, letter: Letter) -> Sent:
         try:
-            mail = self._mail(message)
-            mail.message()
-        except (ValueError, TypeError, AttributeError) as error:
-            words = f"cannot be written as a mail: {type(error).__name__}"
-            return ProviderError(ErrorKind.ADDRESS, words, code="bad_message")
-        backend.is_in_doubt = False
-        try:
-            if not backend.send_messages([mail]):
-                return ProviderError(ErrorKind.ADDRESS, "there is nobody to send it to", code="bad_message")
+            refused = backend.hand_over(letter)
         except (smtplib.SMTPException, OSError, ValueError) as error:
-            return _sending_error(error, backend)
-        return Sent(mail.extra_headers["Message-ID"])
+            raise _sending_error(error, backend) from None
+        if letter.to in refused:  # and a copy went to somebody else
+            raise _reply(ErrorKind.ADDRESS, *refused[letter.to], is_recipient=True)
+        return Sent(letter.message_id)
 
     def _backend(self) -> Backend:
         own = self.settings
@@ -140,29 +138,17 @@ class Smtp(Provider):
         except (smtplib.SMTPException, OSError):
             backend.connection = None
 
-    def _mail(self, message: Message) -> EmailMultiAlternatives:
-        content, overrides = message.content, message.overrides
-        sender = overrides.get("from") or self.settings.sender
-        domain = parseaddr(sender)[1].rpartition("@")[2]
-        mail = EmailMultiAlternatives(
-            subject=content.subject or content.title,
-            body=content.body,
-            from_email=formataddr(parseaddr(sender)),
-            to=[message.to],
-            cc=overrides.get("cc"),
-            bcc=overrides.get("bcc"),
-            reply_to=overrides.get("reply_to"),
-            headers={**overrides.get("headers", {}), "Message-ID": f"<{message.id}@{domain}>"},
-        )
-        if content.html:
-            mail.attach_alternative(content.html, "text/html")
-        return mail
-
 
 class Backend(EmailBackend):
     """Django's backend, which also knows whether the message itself was on its way when the line broke."""
 
     is_in_doubt = False
+
+    def hand_over(self, letter: Letter) -> dict[str, tuple[int, bytes]]:
+        """Which recipients the server refused, if it took any. Raises as `smtplib.SMTP.sendmail` does."""
+        self.is_in_doubt = False
+        assert self.connection is not None
+        return self.connection.sendmail(letter.sender, letter.recipients, letter.source)
 
     @property
     def connection_class(self) -> Any:

@@ -240,3 +240,11 @@ class TestSmtp(ProviderContract):
         for line in ("From: Ann <ann@shop.example>", "Reply-To: help@shop.example", "X-Tag: a"):
             assert f"{line}\r\n" in mail
         assert f"Message-ID: <{message.id}@shop.example>\r\n" in mail
+
+    def test_a_recipient_who_is_refused_is_so_though_a_copy_went_out(self) -> None:
+        own = {"cc": ["bob@example.com"]}
+        message = Message(self.message().id, "r", "nobody@example.com", Content(subject="Hi", body="b"), own)
+        with smtp_server(bad_address="nobody@example.com") as server:
+            (outcome,) = loop.run(self.make(self.settings_for(server.port), timeout=5).send([message]))
+        assert isinstance(outcome, ProviderError)
+        assert (outcome.kind, outcome.permanent) == (ErrorKind.ADDRESS, True)

@@ -110,6 +110,7 @@ class Delivery(models.Model):
 
     class Meta:
         verbose_name_plural = "deliveries"
+        permissions = [("reveal_address", "Can see whole addresses")]
         indexes = [
             models.Index(fields=["tenant", "id"], name="delivery_tenant"),
             models.Index(

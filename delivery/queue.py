@@ -262,21 +262,30 @@ _REDRIVE = """
     UPDATE delivery_delivery d
        SET status = 'queued', reason = 'redriven', detail = '', route = 0, channel = d.routes->0->>0,
            address = d.routes->0->>1, tries = 0, spent_accounts = '[]', account_id = NULL,
-           due_at = %(now)s, ring_at = %(ring_at)s, changed_at = %(now)s
-      FROM (SELECT id FROM delivery_delivery
-             WHERE id = ANY(%(ids)s) AND status = 'failed' ORDER BY id FOR UPDATE) dead
-     WHERE d.id = dead.id
+           due_at = turn.at, ring_at = turn.at + turn.patience, changed_at = %(now)s
+      FROM (SELECT dead.id, dead.at, CASE WHEN dead.at <= %(now)s THEN %(patience)s ELSE interval '0' END
+                   AS patience
+              FROM (SELECT locked.id, %(begin)s + (row_number() OVER (ORDER BY locked.id) - 1) * %(gap)s AS at
+                      FROM (SELECT id FROM delivery_delivery
+                             WHERE id = ANY(%(ids)s) AND status = 'failed' ORDER BY id FOR UPDATE) locked
+                   ) dead) turn
+     WHERE d.id = turn.id
     RETURNING d.id
 """
 
 
-def redrive(delivery_ids: Sequence[UUID]) -> list[Delivery]:
-    """Put dead letters back at the start of their routes, due at once; those that were, in order of id.
+def redrive(
+    delivery_ids: Sequence[UUID], *, begin: dt.datetime | None = None, gap: dt.timedelta = dt.timedelta()
+) -> list[Delivery]:
+    """Put dead letters back at the start of their routes; those that were, in order of id.
 
-    The caller tells of it in the same transaction, and rings when that is committed.
+    The first is due at `begin`, which is now unless told otherwise, each next one `gap` later. The caller
+    tells of it in the same transaction, and rings for those that are due when that is committed.
     """
     now = timezone.now()
+    params: dict[str, Any] = {"ids": list(delivery_ids), "now": now, "patience": PATIENCE}
+    params |= {"begin": begin or now, "gap": gap}
     with connection.cursor() as cursor:
-        cursor.execute(_REDRIVE, {"ids": list(delivery_ids), "now": now, "ring_at": now + PATIENCE})
+        cursor.execute(_REDRIVE, params)
         ids = [id for (id,) in cursor.fetchall()]
     return list(Delivery.objects.filter(pk__in=ids).order_by("pk"))

@@ -78,11 +78,11 @@ def _delivery(d: Delivery, attempts: Sequence[Attempt]) -> dict[str, Any]:
         "due_at": d.due_at,
         "sent_at": d.sent_at,
         "delivered_at": d.delivered_at,
-        "attempts": [_attempt(attempt) for attempt in attempts],
+        "attempts": [attempt(made) for made in attempts],
     }
 
 
-def _attempt(a: Attempt) -> dict[str, Any]:
+def attempt(a: Attempt) -> dict[str, Any]:
     return {
         "number": a.number,
         "channel": a.channel,

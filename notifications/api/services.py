@@ -37,6 +37,16 @@ IDEMPOTENCY_HEADER = OpenApiParameter(
 )
 
 
+LIST_PARAMETERS = [
+    *PAGE_PARAMETERS,
+    OpenApiParameter("status", str, enum=[status.value for status in NotificationStatus]),
+    *(OpenApiParameter(name, str) for name in ("category", "recipient", "reference")),
+    OpenApiParameter("batch", UUID),
+    OpenApiParameter("from", str, description="RFC 3339, inclusive"),
+    OpenApiParameter("to", str, description="RFC 3339, exclusive"),
+]
+
+
 class ServiceView(APIView):
     """A view for services: an API key with the scope that `scopes` names for the method."""
 
@@ -112,20 +122,13 @@ class NotificationListView(ServiceView):
     @extend_schema(
         operation_id="list_notifications",
         responses={200: page_schema(schemas.NotificationSummary)},
-        parameters=[
-            *PAGE_PARAMETERS,
-            OpenApiParameter("status", str, enum=[status.value for status in NotificationStatus]),
-            *(OpenApiParameter(name, str) for name in ("category", "recipient", "reference")),
-            OpenApiParameter("batch", UUID),
-            OpenApiParameter("from", str, description="RFC 3339, inclusive"),
-            OpenApiParameter("to", str, description="RFC 3339, exclusive"),
-        ],
+        parameters=LIST_PARAMETERS,
         tags=["notifications"],
     )
     def get(self, request: Request) -> Response:
         """Newest first."""
         with tenant_scope(self.tenant.pk):
-            rows = _filtered(Notification.objects.filter(tenant_id=self.tenant.pk), request)
+            rows = filtered(Notification.objects.filter(tenant_id=self.tenant.pk), request)
             return Response(paginate(request, rows).body(reading.summary))
 
 
@@ -160,7 +163,7 @@ _EQUAL = {"category": "category", "recipient": "recipient_external_id", "referen
 _BOUNDS = {"from": "created_at__gte", "to": "created_at__lt"}
 
 
-def _filtered(rows: QuerySet[Notification], request: Request) -> QuerySet[Notification]:
+def filtered(rows: QuerySet[Notification], request: Request) -> QuerySet[Notification]:
     """The rows that the query string asks for; a 400 problem for what makes no sense."""
     given = request.query_params
     conditions: dict[str, Any] = {field: given[name] for name, field in _EQUAL.items() if name in given}

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from notifications.api import batches, services
+from notifications.api import batches, operators, services
 
 urlpatterns = [
     path("services/notifications", services.NotificationListView.as_view()),
@@ -11,4 +11,13 @@ urlpatterns = [
     path("services/notifications/batches/<uuid:id>", batches.BatchView.as_view()),
     path("services/notifications/batches/<uuid:id>/notifications", batches.BatchNotificationsView.as_view()),
     path("services/notifications/<uuid:id>", services.NotificationView.as_view()),
+    path("admin/deliveries", operators.DeliveryListView.as_view()),
+    path("admin/deliveries.csv", operators.DeliveryCsvView.as_view()),
+    path("admin/deliveries/dead-letters", operators.DeadLettersView.as_view()),
+    path("admin/deliveries/retry", operators.RetryManyView.as_view()),
+    path("admin/deliveries/<uuid:id>", operators.DeliveryView.as_view()),
+    path("admin/deliveries/<uuid:id>/retry", operators.RetryView.as_view()),
+    path("admin/stats", operators.StatsView.as_view()),
+    path("admin/notifications", operators.NotificationListView.as_view()),
+    path("admin/notifications/<uuid:id>", operators.NotificationView.as_view()),
 ]

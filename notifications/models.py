@@ -173,6 +173,21 @@ class IdempotencyKey(models.Model):
         return self.key
 
 
+class Alert(models.Model):
+    """What a tenant's operators were told last of one cause, so that they are not told each minute."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    cause = models.CharField(max_length=128)
+    told_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "cause"], name="alert_cause")]
+
+    def __str__(self) -> str:
+        return self.cause
+
+
 class Feed(models.Model):
     """A recipient's own list: where its numbering stands, and how many are unread."""
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from delivery.signals import Change
-from notifications import feed, rings
+from notifications import alerts, feed, rings
 from notifications.models import Notification, Priority
 from notifications.realtime.push import publish_on_commit
 from tenants.bulk import uuid_array
@@ -23,6 +23,8 @@ def on_deliveries_changed(*, tenant_id: UUID, changes: Sequence[Change], **kwarg
     if not changes:
         return
     publish_on_commit(feed.store(tenant_id, _feed_items(changes)))
+    if causes := alerts.causes(changes):
+        transaction.on_commit(partial(alerts.tell, tenant_id, causes))
     if roll_up({change.notification_id for change in changes}):
         transaction.on_commit(partial(rings.plan_waiting, priority=Priority.NORMAL))
 

@@ -60,6 +60,11 @@ class Tenant(models.Model):
         blank=True,
         help_text='Used when neither request nor template names any, e.g. ["in_app", "email"].',
     )
+    alert_recipients = models.JSONField(
+        default=list,
+        blank=True,
+        help_text='Who is told when deliveries fail and it is not the recipient\'s fault, e.g. ["ops-1"].',
+    )
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -30,6 +30,12 @@ class TenantForm(ModelForm[Tenant]):
             raise ValidationError('This is not a list of channels such as ["in_app", ["sms", "email"]].')
         return channels
 
+    def clean_alert_recipients(self) -> list[Any]:
+        ids = self.cleaned_data["alert_recipients"] or []
+        if not isinstance(ids, list) or not all(isinstance(id, str) and id for id in ids):
+            raise ValidationError('This is not a list of recipients\' ids such as ["ops-1"].')
+        return ids
+
 
 def _is_route(entry: object) -> bool:
     """A channel, or a failover chain of them. Which channels there are is for the apps above to say."""
@@ -50,6 +56,7 @@ class TenantAdmin(OperatorAdmin[Tenant]):
         (None, {"fields": (("name", "slug"), "is_active")}),
         ("Where a recipient says nothing", {"fields": (("locale", "timezone", "country"),)}),
         ("Where a request says nothing", {"fields": ("default_channels",)}),
+        ("Who is told when something is wrong", {"fields": ("alert_recipients",)}),
         ("Record", {"fields": (("id", "created_at"),)}),
     )
 

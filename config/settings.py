@@ -158,6 +158,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": NOTIFICATION_LEASE_SECONDS / 4,
         "options": {"expires": NOTIFICATION_LEASE_SECONDS / 2},
     },
+    "forget-keys": {
+        "task": "notifications.forget_keys",
+        "schedule": 10.0,
+        "options": {"expires": 10, "priority": 6},
+    },
 }
 CELERY_TASK_QUEUES = [
     Queue(name)

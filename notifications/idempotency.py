@@ -4,6 +4,8 @@ Kept in PostgreSQL, so it holds whatever happens to the cache. The answer is sto
 the work, so there is never one without the other. While that transaction runs it holds a lock of the key's
 own, by which a second request sees that the first is still at it; a lock ends with its transaction, so a
 request whose process or database died leaves nothing in the way of the next.
+
+A key counts for `IDEMPOTENCY_HOURS`. Its row may be there for longer: beat has the old ones deleted.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from django.db import connection
 from django.utils import timezone
 
 from notifications.models import IdempotencyKey
-from tenants.context import tenant_scope
+from tenants.context import installation_scope, tenant_scope
 from tenants.models import Tenant
 from tenants.problems import Problem
 
@@ -69,8 +71,7 @@ def _lock(tenant: Tenant, key: str) -> None:
 
 
 def _seen(tenant: Tenant, key: str, fingerprint: str) -> Answer | None:
-    since = timezone.now() - dt.timedelta(hours=settings.IDEMPOTENCY_HOURS)
-    row = IdempotencyKey.objects.filter(tenant=tenant, key=key, created_at__gt=since).first()
+    row = IdempotencyKey.objects.filter(tenant=tenant, key=key, created_at__gt=remembered_since()).first()
     if row is None:
         return None
     if row.request_hash != fingerprint:
@@ -90,3 +91,38 @@ def _keep(tenant: Tenant, key: str, fingerprint: str, answer: Answer) -> None:
             "created_at": timezone.now(),
         },
     )
+
+
+def remembered_since() -> dt.datetime:
+    """Keys of this moment or before it count no longer."""
+    return timezone.now() - dt.timedelta(hours=settings.IDEMPOTENCY_HOURS)
+
+
+# One that a request puts in the place of an old key at this moment is locked, and young when it is not.
+_FORGET = """
+    WITH old AS MATERIALIZED (
+        SELECT id FROM notifications_idempotencykey
+         WHERE created_at <= %s ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED
+    )
+    DELETE FROM notifications_idempotencykey k USING old WHERE k.id = old.id
+"""
+
+
+def forget(*, chunk: int = 5_000, chunks: int = 10) -> int:
+    """Delete keys that count no longer, of whatever tenant, the oldest first; how many they were.
+
+    A chunk a transaction, and only so many: the worker is wanted elsewhere, and the next run takes the rest.
+    """
+    since, forgotten = remembered_since(), 0
+    for _ in range(chunks):
+        deleted = _forget_chunk(since, chunk)
+        forgotten += deleted
+        if deleted < chunk:
+            break
+    return forgotten
+
+
+def _forget_chunk(since: dt.datetime, limit: int) -> int:
+    with installation_scope(), connection.cursor() as cursor:
+        cursor.execute(_FORGET, [since, limit])
+        return int(cursor.rowcount)

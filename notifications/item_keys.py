@@ -9,10 +9,9 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
+from notifications.idempotency import remembered_since
 from notifications.intake import Accepted, Refused
 from notifications.models import IdempotencyKey
 from notifications.requests import NewItem
@@ -30,7 +29,7 @@ def seen(tenant: Tenant, requests: Sequence[NewItem]) -> dict[int, Accepted | Re
     if not keys:
         return {}
     kept = IdempotencyKey.objects.filter(
-        tenant=tenant, key__in=[_name(k) for k in keys], created_at__gt=_since()
+        tenant=tenant, key__in=[_name(k) for k in keys], created_at__gt=remembered_since()
     )
     rows = {row.key: (row.request_hash, row.body) for row in kept}
     answers: dict[int, Accepted | Refused] = {}
@@ -64,7 +63,7 @@ def keep(tenant: Tenant, answered: Sequence[tuple[NewItem, Accepted | Refused]])
     ]
     rows.sort(key=lambda row: row.key)  # so that no two requests wait for each other
     old = IdempotencyKey.objects.filter(
-        tenant=tenant, key__in=[row.key for row in rows], created_at__lte=_since()
+        tenant=tenant, key__in=[row.key for row in rows], created_at__lte=remembered_since()
     )
     try:
         with transaction.atomic():
@@ -73,10 +72,6 @@ def keep(tenant: Tenant, answered: Sequence[tuple[NewItem, Accepted | Refused]])
     except IntegrityError:
         detail = "Another request with an idempotency_key of this one is still being worked on."
         raise Problem(409, "idempotency_in_progress", detail, retry_after=1) from None
-
-
-def _since() -> dt.datetime:
-    return timezone.now() - dt.timedelta(hours=settings.IDEMPOTENCY_HOURS)
 
 
 def _name(key: str) -> str:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from notifications import release
+from notifications import idempotency, release
 
 
 @shared_task(name="notifications.plan")
@@ -20,3 +20,8 @@ def plan_waiting() -> None:
 @shared_task(name="notifications.plan_due")
 def plan_due() -> None:
     release.plan_due()
+
+
+@shared_task(name="notifications.forget_keys")
+def forget_keys() -> None:
+    idempotency.forget()

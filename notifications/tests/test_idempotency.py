@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
+from django.test import override_settings
 from django.utils import timezone
 
-from notifications.idempotency import Answer, once
+from notifications.idempotency import Answer, forget, once
 from notifications.models import IdempotencyKey, Notification
 from notifications.tests.calls import NOTIFICATIONS, a_notification
 from tenants.models import Tenant
@@ -99,6 +100,59 @@ def test_it_forgets_after_a_day(service: Api) -> None:
     answer = post(service, "k1", reference="other")
     assert answer.status_code == 202
     assert Notification.objects.count() == 2
+
+
+def keep(tenant: Tenant, *keys: str, hours: float = 0) -> None:
+    """Keys that were used so many hours ago."""
+    used_at = timezone.now() - dt.timedelta(hours=hours)
+    IdempotencyKey.objects.bulk_create(
+        IdempotencyKey(tenant=tenant, key=key, status=202, body={}, created_at=used_at) for key in keys
+    )
+
+
+def kept() -> set[str]:
+    return set(IdempotencyKey.objects.values_list("key", flat=True))
+
+
+def test_it_deletes_what_is_forgotten_whoevers_it_is(tenant: Tenant) -> None:
+    keep(tenant, "old", hours=24.1)
+    keep(create_tenant(), "another's", hours=48)
+    keep(tenant, "young", hours=23.9)
+    assert forget() == 2
+    assert kept() == {"young"}
+
+
+@override_settings(IDEMPOTENCY_HOURS=72)
+def test_it_deletes_no_earlier_than_it_forgets(tenant: Tenant) -> None:
+    keep(tenant, "k1", hours=71)
+    assert forget() == 0
+
+
+def test_it_deletes_so_many_at_a_time_the_oldest_first(tenant: Tenant) -> None:
+    for age in range(5):
+        keep(tenant, f"k{age}", hours=25 + age)
+    assert forget(chunk=2, chunks=2) == 4
+    assert kept() == {"k0"}
+    assert forget(chunk=2, chunks=2) == 1
+    assert forget(chunk=2, chunks=2) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_does_not_delete_a_key_that_is_being_used_again(tenant: Tenant) -> None:
+    keep(tenant, "k1", hours=25)
+    is_locked, may_end = threading.Event(), threading.Event()
+
+    def use_again() -> None:
+        with transaction.atomic():
+            once(tenant, "k1", "", lambda: Answer(202, {}))
+            is_locked.set()
+            may_end.wait(10)
+
+    with elsewhere(use_again):
+        is_locked.wait(10)
+        assert forget() == 0
+        may_end.set()
+    assert kept() == {"k1"}
 
 
 def test_it_frees_the_key_of_a_refused_request(service: Api) -> None:

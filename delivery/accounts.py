@@ -13,7 +13,7 @@ import os
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from functools import cache
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 from uuid import UUID
 
 import orjson
@@ -117,22 +117,28 @@ def _secrets(account: ProviderAccount) -> dict[str, str]:
     return opened
 
 
-def rotate_credentials() -> int:
-    """Encrypt again, with the first key, whatever another key holds; how many accounts that were.
+class Rotation(NamedTuple):
+    """How many accounts were encrypted anew, and for each that did not open what is wrong with it."""
 
-    Raises `ProviderMisconfigured` when all are done, naming those that did not open.
+    rotated: int
+    refused: list[str]
+
+
+def rotate_credentials() -> Rotation:
+    """Encrypt again, with the first key, whatever another key holds. What does not open stays as it is.
+
+    Raises `ImproperlyConfigured` when there is no key, or one is malformed.
     """
     current = next(iter(keyring()))
     stale = ProviderAccount.objects.exclude(secrets_key_id=current).exclude(secrets=b"")
     rotated, refused = 0, []
-    for account in stale:
+    for account in stale.select_related("tenant"):
         try:
             rotated += _rotate(account)
         except ProviderMisconfigured as error:
-            refused.append(str(error))
-    if refused:
-        raise ProviderMisconfigured("; ".join(refused))
-    return rotated
+            whose = f"tenant {account.tenant.slug}" if account.tenant else "the installation"
+            refused.append(f"{whose}, {error}")
+    return Rotation(rotated, refused)
 
 
 def _rotate(account: ProviderAccount) -> int:

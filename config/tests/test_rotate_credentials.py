@@ -1,35 +1,77 @@
 import base64
+from collections.abc import Callable, Iterator
 from io import StringIO
 
 import pytest
-from django.core.management import call_command
-from django.test import override_settings
+from django.core.management import CommandError, call_command
+from pytest_django.fixtures import Settings
 
 from config import seeding
 from delivery.accounts import keyring, settings_of
 from delivery.models import ProviderAccount
 
+pytestmark = pytest.mark.django_db
+
+Keys = Callable[..., None]
 OLD = f"old:{base64.b64encode(b'o' * 32).decode()}"
 NEW = f"new:{base64.b64encode(b'n' * 32).decode()}"
 
 
-def rotate() -> str:
-    out = StringIO()
+@pytest.fixture
+def keys(settings: Settings) -> Iterator[Keys]:
+    """`keys(NEW, OLD)` puts another ring in place. Five accounts are encrypted with OLD."""
+
+    def use(*entries: str) -> None:
+        settings.CREDENTIAL_KEYS = list(entries)
+        keyring.cache_clear()
+
+    use(OLD)
+    list(seeding.seed())
+    yield use
+    keyring.cache_clear()
+
+
+def rotate(out: StringIO | None = None) -> str:
+    out = out or StringIO()
     call_command("rotate_credentials", stdout=out)
     return out.getvalue()
 
 
-@pytest.mark.django_db
-def test_it_works() -> None:
-    keyring.cache_clear()
-    with override_settings(CREDENTIAL_KEYS=[OLD]):
-        list(seeding.seed())
-    keyring.cache_clear()
-    with override_settings(CREDENTIAL_KEYS=[NEW, OLD]):
-        assert rotate() == "5 accounts encrypted anew\n"
-        assert rotate() == "0 accounts encrypted anew\n"
-    keyring.cache_clear()
-    with override_settings(CREDENTIAL_KEYS=[NEW]):
-        account = ProviderAccount.objects.get(name="twilio-main")
-        assert settings_of(account).auth_token.get_secret_value() == "sandbox-twilio-main"  # type: ignore[attr-defined]
-    keyring.cache_clear()
+def token(name: str) -> str:
+    opened = settings_of(ProviderAccount.objects.get(name=name))
+    value: str = opened.auth_token.get_secret_value()  # type: ignore[attr-defined]
+    return value
+
+
+def test_it_works(keys: Keys) -> None:
+    keys(NEW, OLD)
+    assert rotate() == "5 accounts encrypted anew\n"
+    assert rotate() == "0 accounts encrypted anew\n"
+    keys(NEW)
+    assert token("twilio-main") == "sandbox-twilio-main"
+
+
+def test_it_names_those_that_do_not_open_and_rotates_the_others(keys: Keys) -> None:
+    ProviderAccount.objects.filter(name="twilio-backup").update(secrets=b"x" * 40)
+    ProviderAccount.objects.filter(name="test-smtp").update(secrets_key_id="lost")
+    keys(NEW, OLD)
+    out = StringIO()
+    with pytest.raises(CommandError) as refusal:
+        rotate(out)
+    said = str(refusal.value)
+    assert said.startswith("2 left as they were: ")
+    assert "tenant demo, account twilio-backup: its secrets do not open with their key" in said
+    assert "the installation, account test-smtp: key 'lost' is not in CREDENTIAL_KEYS" in said
+    assert "\n" not in said
+    assert out.getvalue() == "3 accounts encrypted anew\n"
+    keys(NEW)
+    assert token("twilio-main") == "sandbox-twilio-main"
+
+
+@pytest.mark.parametrize(
+    ("ring", "reason"), [([], "CREDENTIAL_KEYS is not set"), (["new:short"], "key 'new' is not an id")]
+)
+def test_it_says_what_is_wrong_with_the_keys(keys: Keys, ring: list[str], reason: str) -> None:
+    keys(*ring)
+    with pytest.raises(CommandError, match=reason):
+        rotate()

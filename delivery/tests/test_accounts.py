@@ -122,19 +122,23 @@ def test_it_rotates(keys: Keys) -> None:
     keys(OLD)
     account = create()
     keys(NEW, OLD)
-    assert rotate_credentials() == 1
-    assert rotate_credentials() == 0
+    assert rotate_credentials() == (1, [])
+    assert rotate_credentials() == (0, [])
     keys(NEW)
     assert token(account) == SECRET
 
 
-def test_it_rotates_the_others_when_one_does_not_open(keys: Keys) -> None:
+def test_it_rotates_the_others_when_one_does_not_open(keys: Keys, tenant: Tenant) -> None:
     keys(OLD)
-    broken, whole = create(), create()
-    ProviderAccount.objects.filter(pk=broken.pk).update(secrets=b"x" * 40)
+    broken, whole, broken_too = create(), create(), create(tenant)
+    ProviderAccount.objects.filter(pk__in=[broken.pk, broken_too.pk]).update(secrets=b"x" * 40)
     keys(NEW, OLD)
-    with pytest.raises(ProviderMisconfigured, match=broken.name):
-        rotate_credentials()
+    rotated, refused = rotate_credentials()
+    assert rotated == 1
+    assert set(refused) == {
+        f"the installation, account {broken.name}: its secrets do not open with their key",
+        f"tenant {tenant.slug}, account {broken_too.name}: its secrets do not open with their key",
+    }
     keys(NEW)
     assert token(whole) == SECRET
 

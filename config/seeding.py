@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import models
 from django.utils import timezone
 
-from config.tenancy import create_tenant
+from config.tenancy import create_tenant, owned_models
 from delivery import accounts
 from delivery.models import ProviderAccount
 from preferences.addresses import RecipientFields
@@ -139,7 +138,7 @@ def reset() -> Iterator[Step]:
     with tenant_scope(tenant.pk):
         offered = Template.objects.filter(tenant=tenant, archived_at=None)
         yield Step("templates", str(offered.update(archived_at=timezone.now())), "archived")
-        for model in _owned():
+        for model in (m for m in owned_models() if m._meta.app_label != Template._meta.app_label):
             count, _ = models.QuerySet(model).filter(tenant=tenant).delete()
             if count:
                 yield Step(str(model._meta.verbose_name_plural), str(count), "removed")
@@ -236,13 +235,3 @@ def _api_key(tenant: Tenant) -> Step:
         return Step("API key", str(known), "there already", "only its hash is kept; see create_api_key")
     _, secret = ApiKey.issue(tenant=tenant, name=SLUG, scopes=list(SCOPES))
     return Step("API key", secret, "created", "shown this once")
-
-
-def _owned() -> list[type[models.Model]]:
-    """The models with rows of a tenant's own, but for its templates."""
-    return [
-        model
-        for model in apps.get_models()
-        if model._meta.app_label != Template._meta.app_label
-        and any(field.name == "tenant" and field.related_model is Tenant for field in model._meta.fields)
-    ]

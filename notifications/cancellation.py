@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from delivery import queue
@@ -37,23 +39,30 @@ def cancel_batch(batch: Batch, *, chunk: int = 1000) -> None:
         Batch.objects.filter(pk=batch.pk, canceled_at=None).update(
             canceled_at=timezone.now(), updated_at=timezone.now()
         )
-    while ids := _open_notifications(batch, chunk):
-        with tenant_scope(batch.tenant_id):
-            _cancel_unplanned(batch.tenant_id, ids)
-    after = None
-    while ids := _planned(batch, after, chunk):
-        with tenant_scope(batch.tenant_id):
-            _cancel_planned(ids)
+    _cancel_each(batch.tenant_id, Notification.objects.filter(batch_id=batch.pk), chunk)
+
+
+def cancel_all(tenant_id: UUID, *, chunk: int = 1000) -> None:
+    """Cancel what of the tenant has not left, a chunk a transaction."""
+    _cancel_each(tenant_id, Notification.objects.filter(tenant_id=tenant_id), chunk)
+
+
+def _cancel_each(tenant_id: UUID, rows: QuerySet[Notification], chunk: int) -> None:
+    """The unplanned ones first, so that nobody plans them meanwhile."""
+    unplanned, planned = rows.filter(status__in=UNPLANNED), rows.filter(status=NotificationStatus.PROCESSING)
+    _by_chunks(tenant_id, unplanned, chunk, partial(_cancel_unplanned, tenant_id))
+    _by_chunks(tenant_id, planned, chunk, _cancel_planned)
+
+
+def _by_chunks(
+    tenant_id: UUID, rows: QuerySet[Notification], chunk: int, work: Callable[[list[UUID]], object]
+) -> None:
+    """Call `work` with the ids of so many rows at a time, in order, each time in a transaction."""
+    after, page = UUID(int=0), rows.order_by("pk").values_list("pk", flat=True)
+    while True:
+        with tenant_scope(tenant_id):
+            ids = list(page.filter(pk__gt=after)[:chunk])
+            if not ids:
+                return
+            work(ids)
         after = ids[-1]
-
-
-def _open_notifications(batch: Batch, limit: int) -> list[UUID]:
-    rows = Notification.objects.filter(batch_id=batch.pk, status__in=UNPLANNED)
-    return list(rows.values_list("pk", flat=True)[:limit])
-
-
-def _planned(batch: Batch, after: UUID | None, limit: int) -> list[UUID]:
-    rows = Notification.objects.filter(batch_id=batch.pk, status=NotificationStatus.PROCESSING).order_by("pk")
-    if after is not None:
-        rows = rows.filter(pk__gt=after)
-    return list(rows.values_list("pk", flat=True)[:limit])

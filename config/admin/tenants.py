@@ -11,10 +11,20 @@ from tenants.models import Tenant
 
 admin.site.unregister(Tenant)
 
+_SWITCHED_OFF = (
+    "Switched off, its keys and tokens are refused; what was accepted before is still sent. "
+    "It is not deleted here: manage.py delete_tenant removes one that is switched off, with all of its own."
+)
+
 
 @admin.register(Tenant)
 class FurnishedTenantAdmin(TenantAdmin):
     """A new tenant has what each part of the house gives it from the start, as by `create_tenant`."""
+
+    def get_form(
+        self, request: HttpRequest, obj: Tenant | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        return super().get_form(request, obj, change, **kwargs, help_texts={"is_active": _SWITCHED_OFF})
 
     def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

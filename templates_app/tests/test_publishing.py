@@ -152,3 +152,18 @@ def test_it_lets_drafts_go() -> None:
     draft.template.delete()
 
     assert not TemplateContent.objects.filter(version=draft).exists()
+
+
+def test_it_lets_a_tenant_go_with_what_it_published() -> None:
+    version = create_published(create_tenant())
+    ids = {"version": version.pk, "tenant": version.tenant.pk}
+
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM tenants_tenant WHERE id = %(tenant)s", ids)
+        with pytest.raises(IntegrityError, match="cannot be changed"), transaction.atomic():
+            cursor.execute(STATEMENTS["version update"], ids)
+        cursor.execute(STATEMENTS["version delete"], ids)
+        cursor.execute(STATEMENTS["content delete"], ids)
+        cursor.execute("DELETE FROM templates_app_template WHERE tenant_id = %(tenant)s", ids)
+
+    assert not TemplateContent.objects.exists()

@@ -54,6 +54,7 @@ def test_it_never_deletes(admin_client: Client) -> None:
     tenant = create_tenant()
     assert admin_client.post(f"{TENANTS}{tenant.pk}/delete/", {"post": "yes"}).status_code == 403
     assert "delete_selected" not in see(admin_client, TENANTS)
+    assert "manage.py delete_tenant" in see(admin_client, f"{TENANTS}{tenant.pk}/change/")
 
 
 def test_it_lists_within_bounds(admin_client: Client) -> None:

@@ -13,13 +13,14 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from delivery import queue, recording, settlement
+from delivery import parts, queue, recording, settlement
 from delivery.accounts import Accounts
+from delivery.escalation import stop_chains
 from delivery.models import Attempt, Delivery, DeliveryStatus
 from delivery.providers.base import ParsedReceipt, ProviderError, ReceiptStatus
 from delivery.queue import Leg
 from delivery.recording import Ready
-from delivery.settlement import Settlement
+from delivery.settlement import SEEN_COUNTS, Settlement
 from delivery.signals import Change, deliveries_changed
 from preferences.directory import retire
 from preferences.models import Suppression
@@ -31,7 +32,7 @@ _PROVES_DELIVERY = {
     ReceiptStatus.CLICKED,
     ReceiptStatus.COMPLAINED,
 }
-
+_PROVES_SEEN = {ReceiptStatus.OPENED, ReceiptStatus.CLICKED}
 
 Of = tuple[UUID, int]
 """A delivery and the number of one of its attempts."""
@@ -45,29 +46,47 @@ class Told:
     tenant_id: UUID
     delivery_id: UUID
     attempt: int
+    is_part: bool = False
 
 
 def take_effect(tenant_id: UUID, told: Sequence[Told]) -> Ready:
     """Move the deliveries, inside their tenant's scope and with their rows locked; what is to be rung for."""
     _suppress(tenant_id, told)
     _acknowledge([t for t in told if t.receipt.status is ReceiptStatus.SENT])
-    arrived = {t.delivery_id: t.receipt.occurred_at for t in told if t.receipt.status in _PROVES_DELIVERY}
+    arrived = _arrived(told)
     news = _deliver(tenant_id, arrived)
+    if opened := [t.delivery_id for t in told if t.receipt.status in _PROVES_SEEN]:
+        stop_chains(tenant_id, opened, seen=True)
     return _fail(tenant_id, [t for t in told if t.receipt.error is not None], news)
+
+
+def _arrived(told: Sequence[Told]) -> dict[UUID, dt.datetime]:
+    """When each delivery arrived of which these receipts say so: for one in parts, all of them have to."""
+    proofs = [t for t in told if t.receipt.status in _PROVES_DELIVERY]
+    of_parts = [t.delivery_id for t in proofs if t.is_part]
+    missing = parts.incomplete(of_parts) if of_parts else set()
+    return {t.delivery_id: t.receipt.occurred_at for t in proofs if (t.delivery_id, t.attempt) not in missing}
 
 
 _DELIVERED = """
     UPDATE delivery_delivery d
        SET status = 'delivered', reason = '', detail = '', delivered_at = s.at, changed_at = %(now)s,
-           sent_at = coalesce(d.sent_at, s.at), lease_until = NULL
+           sent_at = coalesce(d.sent_at, s.at), lease_until = NULL,
+           escalate_at = CASE WHEN d.channel = ANY(%(seen_counts)s) AND d.seen_at IS NULL THEN coalesce(
+               d.escalate_at,
+               CASE WHEN d.status = 'sending' THEN %(now)s + d.within * interval '1 second' END) END
       FROM unnest(%(ids)s::uuid[], %(ats)s::timestamptz[]) AS s(id, at)
      WHERE d.id = s.id AND d.tenant_id = %(tenant_id)s AND d.status <> 'delivered'
-    RETURNING d.id, d.notification_id, d.recipient_id, d.channel
+    RETURNING d.id, d.notification_id, d.recipient_id, d.channel, d.within
 """
 
 
 def _deliver(tenant_id: UUID, arrived: dict[UUID, dt.datetime]) -> list[Change]:
-    """'delivered' outranks every other status, so it needs no look at the one before."""
+    """'delivered' outranks every other status, so it needs no look at the one before.
+
+    It ends a chain that waits for it. One that waits to be seen goes on, and begins to wait now where the
+    receipt was faster than the record of the sending.
+    """
     if not arrived:
         return []
     now = timezone.now()
@@ -76,14 +95,14 @@ def _deliver(tenant_id: UUID, arrived: dict[UUID, dt.datetime]) -> list[Change]:
         "ats": list(arrived.values()),
         "tenant_id": tenant_id,
         "now": now,
+        "seen_counts": list(SEEN_COUNTS),
     }
     with connection.cursor() as cursor:
         cursor.execute(_DELIVERED, params)
-        rows: list[tuple[UUID, UUID, UUID | None, str]] = cursor.fetchall()
-    return [
-        Change(id, notification_id, recipient_id, channel, DeliveryStatus.DELIVERED.value, "", now)
-        for id, notification_id, recipient_id, channel in rows
-    ]
+        rows: list[tuple[UUID, UUID, UUID | None, str, int | None]] = cursor.fetchall()
+    if ended := [row[0] for row in rows if row[4] is not None and row[3] not in SEEN_COUNTS]:
+        stop_chains(tenant_id, ended, seen=False)
+    return [Change(*row[:4], DeliveryStatus.DELIVERED.value, "", now) for row in rows]
 
 
 def mark_delivered(tenant_id: UUID, channel: str, notification_ids: Sequence[UUID], at: dt.datetime) -> None:
@@ -134,7 +153,7 @@ def _addresses(attempts: Collection[Of]) -> dict[Of, tuple[str, str]]:
 
 
 _TAKE_BACK = f"""
-    UPDATE delivery_delivery d SET status = 'sending', lease_until = %(lease_until)s
+    UPDATE delivery_delivery d SET status = 'sending', lease_until = %(lease_until)s, escalate_at = NULL
       FROM unnest(%(ids)s::uuid[], %(attempts)s::int[]) AS s(id, attempt)
      WHERE d.id = s.id AND d.tenant_id = %(tenant_id)s AND d.status = 'sent' AND d.attempt = s.attempt
     RETURNING {queue.LEG}

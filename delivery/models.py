@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.utils import timezone
 
 from tenants.ids import new_id
 from tenants.models import Tenant, loose_key
+
+
+class Steering(models.TextChoices):
+    """What an operator decided about an account by hand."""
+
+    PIN = "pin", "pinned: used first, whatever its health"
+    DRAIN = "drain", "drained: gets nothing new"
 
 
 class ProviderAccount(models.Model):
@@ -37,6 +46,10 @@ class ProviderAccount(models.Model):
     health = models.FloatField(default=1.0, editable=False)
     health_at = models.DateTimeField(default=timezone.now, editable=False)
     health_reason = models.CharField(max_length=200, blank=True, editable=False)
+    steering = models.CharField(max_length=5, choices=Steering.choices, blank=True, editable=False)
+    steering_reason = models.CharField(max_length=200, blank=True, editable=False)
+    steered_by = models.CharField(max_length=150, blank=True, editable=False)
+    steered_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -103,10 +116,14 @@ class Delivery(models.Model):
     tries = models.PositiveSmallIntegerField(default=0, help_text="Failed tries with the account in use.")
     account_id = models.UUIDField(null=True, help_text="The account last used.")
     spent_accounts = models.JSONField(default=list, help_text="Accounts given up on for the route in use.")
+    within = models.PositiveIntegerField(null=True, help_text="Seconds that a route has before the next.")
+    escalate_at = models.DateTimeField(null=True, help_text="When the next channel's turn comes.")
+    escalated_from = models.UUIDField(null=True, help_text="The delivery that was not answered in time.")
     created_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True)
     delivered_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(null=True, help_text="Told only of a delivery that has `within`.")
 
     class Meta:
         verbose_name_plural = "deliveries"
@@ -132,6 +149,11 @@ class Delivery(models.Model):
                 fields=["tenant", "reason", "id"],
                 name="delivery_dead_letter",
                 condition=models.Q(status=DeliveryStatus.FAILED),
+            ),
+            models.Index(
+                fields=["escalate_at"],
+                name="delivery_escalation",
+                condition=models.Q(escalate_at__isnull=False),
             ),
         ]
 
@@ -167,6 +189,13 @@ class Attempt(models.Model):
     code = models.CharField(max_length=64, blank=True, help_text="The vendor's own.")
     detail = models.CharField(max_length=500, blank=True)
     provider_message_id = models.CharField(max_length=255, blank=True)
+    part_ids = ArrayField(
+        models.CharField(max_length=255),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="The vendor's ids of its parts, if it left in several.",
+    )
     started_at = models.DateTimeField()
     latency_ms = models.PositiveIntegerField(default=0)
     next_step = models.CharField(max_length=200, blank=True, help_text="What was decided after it, and why.")
@@ -179,6 +208,7 @@ class Attempt(models.Model):
                 name="attempt_message",
                 condition=~models.Q(provider_message_id=""),
             ),
+            GinIndex(fields=["part_ids"], name="attempt_parts", condition=~models.Q(part_ids=[])),
         ]
 
     def __str__(self) -> str:

@@ -34,7 +34,10 @@ _SWEEP = 5_000
 
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
-    """A leg as planning made it. `routes` are [(channel, address), …], the first used first."""
+    """A leg as planning made it. `routes` are [(channel, address), …], the first used first.
+
+    `within` seconds after one was used the next channel's turn comes (see `escalation`).
+    """
 
     id: UUID
     notification_id: UUID
@@ -48,6 +51,8 @@ class NewDelivery:
     is_test: bool
     unknown_policy: str
     deadline: dt.datetime | None
+    within: int | None = None
+    escalated_from: UUID | None = None
 
 
 @dataclass(slots=True)
@@ -74,6 +79,7 @@ class Leg:
     account_id: UUID | None
     spent_accounts: list[str]
     reason: str
+    within: int | None = None
 
     @classmethod
     def of_row(cls, row: Sequence[Any]) -> Leg:
@@ -88,7 +94,7 @@ _NEW = (
     *("id", "tenant_id", "notification_id", "recipient_id", "category", "priority", "template_version_id"),
     *("locale", "is_test", "unknown_policy", "deadline", "payload", "routes", "channel", "address"),
     *("status", "reason", "detail", "route", "attempt", "tries", "spent_accounts"),
-    *("due_at", "ring_at", "created_at", "changed_at"),
+    *("due_at", "ring_at", "created_at", "changed_at", "within", "escalated_from"),
 )
 
 
@@ -103,7 +109,7 @@ def _new_row(tenant_id: UUID, d: NewDelivery, now: dt.datetime) -> tuple[Any, ..
         *(d.locale, d.is_test, d.unknown_policy, d.deadline, orjson.dumps(d.payload).decode()),
         *(orjson.dumps(d.routes).decode(), *d.routes[0]),
         *("queued", "", "", 0, 0, 0, "[]"),
-        *(now, now + PATIENCE, now, now),
+        *(now, now + PATIENCE, now, now, d.within, d.escalated_from),
     )
 
 
@@ -240,20 +246,31 @@ def held_back(account_id: UUID | None, priority: int) -> int:
         return held.filter(priority__lte=priority).count()
 
 
+_HOLD_CHAINS = """
+    SELECT FROM delivery_delivery
+     WHERE notification_id = ANY(%s) AND within IS NOT NULL ORDER BY id FOR UPDATE
+"""
+
 _CANCEL = """
     UPDATE delivery_delivery d
-       SET status = 'canceled', reason = 'canceled', changed_at = now()
-      FROM (SELECT id FROM delivery_delivery
-             WHERE notification_id = ANY(%s) AND status IN ('queued', 'deferred')
-             ORDER BY id FOR UPDATE) waiting
-     WHERE d.id = waiting.id
+       SET status = CASE WHEN left_already THEN d.status ELSE 'canceled' END,
+           reason = CASE WHEN left_already THEN d.reason ELSE 'canceled' END,
+           escalate_at = NULL, changed_at = now()
+      FROM (SELECT id, status NOT IN ('queued', 'deferred') AS left_already FROM delivery_delivery
+             WHERE notification_id = ANY(%s) AND (status IN ('queued', 'deferred') OR escalate_at IS NOT NULL)
+             ORDER BY id FOR UPDATE) open
+     WHERE d.id = open.id
     RETURNING d.notification_id
 """
 
 
 def cancel(notification_ids: Sequence[UUID]) -> set[UUID]:
-    """Take out what has not left; the notifications that lost a delivery by it."""
+    """Take out what has not left, routes whose turn was to come later too; the notifications that lost any.
+
+    Chains are locked first, in a statement of its own: what a sweeper is just making is then there as well.
+    """
     with connection.cursor() as cursor:
+        cursor.execute(_HOLD_CHAINS, [list(notification_ids)])
         cursor.execute(_CANCEL, [list(notification_ids)])
         return {id for (id,) in cursor.fetchall()}
 

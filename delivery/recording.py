@@ -127,11 +127,12 @@ _UPDATE = """
            address = s.address, attempt = s.attempt, tries = s.tries, account_id = s.account_id,
            spent_accounts = s.spent, due_at = coalesce(s.due_at, d.due_at),
            ring_at = coalesce(s.ring_at, d.ring_at), lease_until = NULL, changed_at = s.at,
-           sent_at = CASE WHEN s.status = 'sent' THEN s.at ELSE d.sent_at END
+           sent_at = CASE WHEN s.status = 'sent' THEN s.at ELSE d.sent_at END,
+           escalate_at = CASE WHEN d.seen_at IS NULL THEN s.escalate_at END
       FROM json_to_recordset(%s::json)
         AS s(id uuid, status text, reason text, detail text, route int, channel text, address text,
              attempt int, tries int, account_id uuid, spent jsonb, due_at timestamptz,
-             ring_at timestamptz, at timestamptz)
+             ring_at timestamptz, at timestamptz, escalate_at timestamptz)
      WHERE d.id = s.id
 """
 
@@ -161,7 +162,7 @@ def _row(s: Settlement) -> dict[str, Any]:
     if s.due_at is not None:
         ring_at = s.due_at if s.due_at > s.at else s.at + PATIENCE
     channel, address = s.leg.routes[s.route]
-    return {
+    row = {
         "id": s.leg.id,
         "status": s.status.value,
         "reason": s.reason[:64],
@@ -177,6 +178,7 @@ def _row(s: Settlement) -> dict[str, Any]:
         "ring_at": ring_at,
         "at": s.at,
     }
+    return row if s.leg.within is None else row | {"escalate_at": s.escalate_at}
 
 
 def _change(s: Settlement) -> Change:
@@ -198,7 +200,7 @@ _ATTEMPT = (
         "account_id",
         "account_name",
     ),
-    *("chosen_because", "outcome", "code", "detail", "provider_message_id", "started_at", "latency_ms"),
+    *("chosen_because", "outcome", "code", "detail", "provider_message_id", "part_ids", "started_at", "latency_ms"),
     "next_step",
 )
 
@@ -211,9 +213,10 @@ def _record_attempts(tenant_id: UUID, settlements: Sequence[Settlement]) -> None
 def _attempt(tenant_id: UUID, s: Settlement, call: Call) -> tuple[Any, ...]:
     account, outcome = call.choice.account, call.outcome
     if isinstance(outcome, Sent):
-        told = (Outcome.SENT.value, "", _told(s, outcome.detail), storable(outcome.message_id, 255))
+        ids = (storable(outcome.message_id, 255), [storable(id, 255) for id in outcome.part_ids])
+        told = (Outcome.SENT.value, "", _told(s, outcome.detail), *ids)
     else:
-        told = (outcome.kind.value, storable(outcome.code, 64), _told(s, outcome.message), "")
+        told = (outcome.kind.value, storable(outcome.code, 64), _told(s, outcome.message), "", [])
     return (
         *(call.id, tenant_id, s.leg.id, s.leg.attempt, s.leg.route, s.leg.channel),
         *(account.provider, account.id, account.name, call.choice.reason[:200]),

@@ -55,6 +55,35 @@ class Settlement:
     def is_waiting(self) -> bool:
         return self.status is DeliveryStatus.QUEUED
 
+    @property
+    def escalate_at(self) -> dt.datetime | None:
+        """When the next channel's turn comes; never at or past the deadline."""
+        leg = self.leg
+        if leg.within is None or self.status is not DeliveryStatus.SENT:
+            return None
+        at = self.at + dt.timedelta(seconds=leg.within)
+        is_over = leg.deadline is not None and leg.deadline <= at
+        return None if is_over or onward(leg.routes, self.route) is None else at
+
+
+SEEN_COUNTS = ("in_app", "push")
+"""Channels where having arrived says little: a chain goes on until the recipient has seen it."""
+_LATE = {True: "not_seen_in_time", False: "not_delivered_in_time"}
+
+
+def late_reason(channel: str) -> str:
+    """Why a chain went on from this channel."""
+    return _LATE[channel in SEEN_COUNTS]
+
+
+def onward(routes: Sequence[Sequence[str]], route: int) -> int | None:
+    """The first route by another channel after this one.
+
+    Further addresses of the same channel are for when this one fails, not for when nobody looks.
+    """
+    channel = routes[route][0]
+    return next((i for i in range(route + 1, len(routes)) if routes[i][0] != channel), None)
+
 
 def sent(leg: Leg, call: Call, content: Content | None, now: dt.datetime) -> Settlement:
     """The vendor took it. Tries and spent accounts are kept: a receipt may yet say that it failed."""
@@ -75,16 +104,20 @@ def sent(leg: Leg, call: Call, content: Content | None, now: dt.datetime) -> Set
 def failed(
     leg: Leg, error: ProviderError, *, others: int, now: dt.datetime, jitter: float, call: Call | None = None
 ) -> Settlement:
-    """After an error, told by a call or later by a receipt. `others`: further accounts of this route."""
+    """After an error, told by a call or later by a receipt. `others`: further accounts of this route.
+
+    One whose successor has its turn already is not sent again.
+    """
+    policy = Policy(retries=settings.NOTIFICATION_RETRY_THRESHOLD)
+    is_overtaken = leg.reason in _LATE.values()
     state = State(
-        tries=leg.tries,
-        accounts_left=others > 0,
-        routes_left=leg.route + 1 < len(leg.routes),
+        tries=policy.retries if is_overtaken else leg.tries,
+        accounts_left=others > 0 and not is_overtaken,
+        routes_left=leg.route + 1 < len(leg.routes) and not is_overtaken,
         deadline=leg.deadline,
         unknown_policy=leg.unknown_policy,
         calls=leg.attempt,
     )
-    policy = Policy(retries=settings.NOTIFICATION_RETRY_THRESHOLD)
     step = next_step(error, state, policy, now=now, jitter=jitter)
     account_id = call.choice.account.id if call else leg.account_id
     detail = f"{error.code}: {error.message}" if error.code else error.message

@@ -7,7 +7,7 @@ from celery.signals import worker_process_shutdown
 from django.utils import timezone
 
 from delivery import dispatch as dispatching
-from delivery import loop, queue, receipts, recovery
+from delivery import escalation, loop, queue, receipts, recovery
 
 
 @shared_task(name="delivery.dispatch")
@@ -19,6 +19,7 @@ def dispatch(tenant_id: str, ids: list[str]) -> None:
 def release_due() -> None:
     queue.release_due(now=timezone.now())
     receipts.adopt()
+    escalation.escalate_due(now=timezone.now())
 
 
 @shared_task(name="delivery.recover_expired")

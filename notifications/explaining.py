@@ -14,6 +14,7 @@ from delivery.accounts import Accounts
 from delivery.providers.base import Content
 from delivery.queue import Leg
 from delivery.routing import Choice, choose
+from delivery.settlement import SEEN_COUNTS, onward
 from notifications import planning
 from notifications.intake import Accepted, accept_one
 from notifications.models import Notification, NotificationStatus
@@ -46,21 +47,30 @@ def _answer(tenant: Tenant, accepted: Accepted) -> dict[str, Any]:
         "plan": {"status": notification.status, "reason": notification.reason},
         "decisions": notification.trace,
         "deliveries": [
-            {"routes": [_route(leg, channel, address, accounts, tenant) for channel, address in leg.routes]}
+            {"routes": [_route(leg, place, accounts, tenant) for place in range(len(leg.routes))]}
             for leg in legs
         ],
     }
 
 
-def _route(leg: Leg, channel: str, address: str, accounts: Accounts, tenant: Tenant) -> dict[str, Any]:
+def _route(leg: Leg, place: int, accounts: Accounts, tenant: Tenant) -> dict[str, Any]:
+    channel, address = leg.routes[place]
     candidates = accounts.candidates(channel, address, is_test=leg.is_test)
     choice = choose(candidates, now=timezone.now(), random=Random(0))
     words = dispatch.preview(leg, channel, tenant.locale)
     return {
         "channel": channel,
         "address": mask(channel, address),
+        "waits": _wait(leg, place),
         "account": choice.account.name if isinstance(choice, Choice) else None,
         "account_reason": choice.reason,
         "content": asdict(words) if isinstance(words, Content) else None,
         "error": None if isinstance(words, Content) else {"code": words.code, "detail": str(words)},
     }
+
+
+def _wait(leg: Leg, place: int) -> dict[str, Any] | None:
+    """How long the route has before the next channel's turn, and what stops that."""
+    if leg.within is None or onward(leg.routes, place) is None:
+        return None
+    return {"seconds": leg.within, "unless": "seen" if leg.routes[place][0] in SEEN_COUNTS else "delivered"}

@@ -19,6 +19,7 @@ import orjson
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from delivery.escalation import mark_seen
 from delivery.receipts import mark_delivered
 from notifications.mailbox import Mailbox, show, unread_count
 from notifications.models import FeedItem
@@ -162,6 +163,7 @@ class _Change:
     """A change in SQL: the rows it `applies` to; those of them `counted` add `step` to the unread count.
 
     `counted` reads columns that `assign` leaves alone. An unread item is neither read, archived nor deleted.
+    `proves_seen`: only who saw an item does such a thing to it.
     """
 
     frame: str
@@ -169,10 +171,16 @@ class _Change:
     applies: str
     counted: str
     step: int
+    proves_seen: bool = True
 
 
 _RECEIVED = _Change(
-    "notification:received", "delivered_at = %(now)s", "delivered_at IS NULL", counted="FALSE", step=0
+    "notification:received",
+    "delivered_at = %(now)s",
+    "delivered_at IS NULL",
+    counted="FALSE",
+    step=0,
+    proves_seen=False,
 )
 _READ = _Change(
     "notification:read",
@@ -223,22 +231,25 @@ def read_all(of: Mailbox) -> Changed:
     """One frame for all: `{"up_to","unread_count"}`; what came later is still unread."""
     now = timezone.now()
     changed, unread = _apply(_READ, of, None, now)
-    on_received(of.address.tenant_id, [row.id for row in changed if row.acknowledged], now)
+    _told(_READ, of, changed, now)
     body = {"up_to": max((row.seq for row in changed), default=0), "unread_count": unread}
     frames = [Frame(of.address, "notification:read-all", body)] if changed else []
     return Changed([row.id for row in changed], unread, frames)
 
 
-def on_received(tenant_id: UUID, notification_ids: Sequence[UUID], at: dt.datetime) -> None:
-    """Items reached a client for the first time."""
-    if notification_ids:
-        mark_delivered(tenant_id, "in_app", notification_ids, at)
+def _told(change: _Change, of: Mailbox, changed: Sequence[_Row], at: dt.datetime) -> None:
+    """Tell delivery what the change proves: seen first, for it locks all that the other does."""
+    tenant_id = of.address.tenant_id
+    if changed and change.proves_seen:
+        mark_seen(tenant_id, [row.id for row in changed], at)
+    if acknowledged := [row.id for row in changed if row.acknowledged]:
+        mark_delivered(tenant_id, "in_app", acknowledged, at)
 
 
 def _change(change: _Change, of: Mailbox, ids: Sequence[UUID]) -> Changed:
     now = timezone.now()
     changed, unread = _apply(change, of, list(ids), now)
-    on_received(of.address.tenant_id, [row.id for row in changed if row.acknowledged], now)
+    _told(change, of, changed, now)
     frames = [Frame(of.address, change.frame, {"id": row.id, "unread_count": unread}) for row in changed]
     return Changed([row.id for row in changed], unread, frames)
 

@@ -21,11 +21,11 @@ from notifications.models import Intake, Notification, NotificationStatus
 from notifications.requests import PRIORITIES, NewNotification
 from preferences.addresses import RecipientFields, normalize
 from preferences.categories import categories
-from preferences.channels import CHANNELS
 from preferences.directory import merge
 from preferences.rules import CategoryRule
 from templates_app.catalog import PublishedTemplate, missing_variables, published
 from tenants.bulk import copy_rows
+from tenants.channels import CHANNELS, Plain, named, plain
 from tenants.context import tenant_scope
 from tenants.ids import new_id
 from tenants.models import Tenant
@@ -59,7 +59,7 @@ class Checked:
     request: NewNotification
     recipient: str | RecipientFields
     template: PublishedTemplate | None
-    channels: Sequence[str | Sequence[str]]
+    channels: Sequence[Plain]
     category: CategoryRule
     send_at: dt.datetime | None
     expires_at: dt.datetime | None
@@ -121,10 +121,10 @@ def _check(
     if request.template and template is None:
         return Refused([_no_template(request)])
     code = request.category or (template.category if template else "transactional")
-    channels = request.channels or (template.channels if template else ()) or tenant.default_channels
+    channels = plain(request.channels or ()) or (template.channels if template else ())
     errors = [
         *_category_errors(code, known),
-        *_channel_errors(channels, template),
+        *(_channel_errors(channels, template) if channels else _default_errors(tenant, template)),
         *_timing_errors(request, now),
     ]
     if template is not None:
@@ -135,6 +135,7 @@ def _check(
         return Refused([*errors, *problem.errors])
     if errors:
         return Refused(errors)
+    channels = channels or tenant.default_channels
     return Checked(
         request, recipient, template, channels, known[code], request.sending_time(now), request.deadline(now)
     )
@@ -161,12 +162,9 @@ def _category_errors(code: str, known: dict[str, CategoryRule]) -> Iterator[Fiel
         yield FieldError("/category", "unknown_category", f"There is no category {code!r}.")
 
 
-def _channel_errors(
-    channels: Sequence[str | Sequence[str]], template: PublishedTemplate | None
-) -> Iterator[FieldError]:
-    if not channels:
-        yield FieldError("/channels", "no_channels", "Neither request, template nor tenant names a channel.")
-    for pointer, channel in _named(channels):
+def _channel_errors(channels: Sequence[Plain], template: PublishedTemplate | None) -> Iterator[FieldError]:
+    for place, channel in named(channels):
+        pointer = f"/channels{place}"
         if channel not in CHANNELS:
             yield FieldError(pointer, "unknown_channel", f"There is no channel {channel!r}.")
         elif template is not None and channel not in template.content_channels:
@@ -174,12 +172,17 @@ def _channel_errors(
             yield FieldError(pointer, "channel_without_content", detail)
 
 
-def _named(channels: Sequence[str | Sequence[str]]) -> Iterator[tuple[str, str]]:
-    for index, entry in enumerate(channels):
-        if isinstance(entry, str):
-            yield f"/channels/{index}", entry
-        else:
-            yield from ((f"/channels/{index}/{place}", channel) for place, channel in enumerate(entry))
+def _default_errors(tenant: Tenant, template: PublishedTemplate | None) -> Iterator[FieldError]:
+    """The tenant's channels are for all its templates: those without content are skipped, but not all."""
+    channels = tenant.default_channels
+    names = [name for _, name in named(channels)]
+    if not names:
+        yield FieldError("/channels", "no_channels", "Neither request, template nor tenant names a channel.")
+    elif template is not None and template.content_channels.isdisjoint(names):
+        detail = f"Template {template.code!r} has no content for any of the tenant's channels."
+        yield FieldError("/channels", "channel_without_content", detail)
+    else:
+        yield from _channel_errors(channels, None)
 
 
 def _timing_errors(request: NewNotification, now: dt.datetime) -> Iterator[FieldError]:

@@ -7,7 +7,7 @@ trace in the transaction that took the notifications, so a plan is made once or 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -24,7 +24,9 @@ from preferences.categories import categories
 from preferences.directory import once_many, resolve
 from preferences.rules import CategoryRule, Decision, Person
 from preferences.rules import decide as decide_channel
+from templates_app.catalog import content_channels
 from tenants.bulk import recordset, uuid_array
+from tenants.channels import Plain, Wanted, read
 from tenants.context import tenant_scope
 from tenants.ids import new_id
 from tenants.models import Tenant
@@ -34,41 +36,71 @@ Step = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What becomes of a notification: its legs, each a chain of routes, its status, and every decision."""
+class Chain:
+    """A leg to be: its routes, the first used first, and the seconds that one has before the next."""
 
-    legs: list[list[Route]]
+    routes: list[Route]
+    within: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What becomes of a notification: its legs, its status, and every decision."""
+
+    legs: list[Chain]
     status: NotificationStatus
     reason: str
     trace: list[Step]
 
 
 def decide(
-    channels: Sequence[str | Sequence[str]],
+    channels: Sequence[Plain],
     person: Person | None,
     category: CategoryRule | None,
     *,
     expires_at: dt.datetime | None,
     now: dt.datetime,
+    fallback: Mapping[str, Plain] | None = None,
+    content: Collection[str] | None = None,
 ) -> Plan:
-    """The plan for one notification. A failover chain is one leg; a channel with two addresses is two."""
+    """The plan for one notification. A failover chain is one leg; a channel with two addresses is two.
+
+    `fallback` holds the tenant's chains for channels that are named alone; a list, even of one, is taken as
+    it is. `content` are the channels that there are words for, None where the words fit all.
+    """
     if expires_at is not None and expires_at <= now:
         return _ended(NotificationStatus.EXPIRED, "expired", now)
     if person is None:
         return _ended(NotificationStatus.FAILED, "recipient_unknown", now)
     if category is None:
         return _ended(NotificationStatus.FAILED, "category_unknown", now)
-    legs: list[list[Route]] = []
+    legs: list[Chain] = []
     trace: list[Step] = []
     for entry in channels:
-        chain = [entry] if isinstance(entry, str) else entry
-        decisions = [decision for channel in chain for decision in decide_channel(person, channel, category)]
+        wanted = read(entry)
+        if fallback and isinstance(entry, str) and entry in fallback:
+            wanted = read(fallback[entry])
+            trace.append(_plan_step(entry, "", str(wanted), "tenant_fallback", now))
+        decisions = [d for channel in wanted.chain for d in _decisions(person, channel, category, content)]
         trace += (_step(decision, now) for decision in decisions)
-        routes = [(d.channel, d.address) for d in decisions if d.allowed]
-        legs += [[route] for route in routes] if isinstance(entry, str) else [routes] if routes else []
+        legs += _legs(wanted, [(d.channel, d.address) for d in decisions if d.allowed])
     if legs:
         return Plan(legs, NotificationStatus.PROCESSING, "", trace)
     return Plan([], *_nowhere(trace), trace)
+
+
+def _decisions(
+    person: Person, channel: str, category: CategoryRule, content: Collection[str] | None
+) -> list[Decision]:
+    if content is not None and channel not in content:
+        return [Decision(channel, "", False, "no_content")]
+    return decide_channel(person, channel, category)
+
+
+def _legs(wanted: Wanted, routes: list[Route]) -> list[Chain]:
+    if wanted.is_bare:
+        return [Chain([route]) for route in routes]
+    return [Chain(routes, wanted.within)] if routes else []
 
 
 def _ended(status: NotificationStatus, reason: str, now: dt.datetime) -> Plan:
@@ -79,18 +111,30 @@ def _ended(status: NotificationStatus, reason: str, now: dt.datetime) -> Plan:
 
 def _nowhere(trace: Sequence[Step]) -> tuple[NotificationStatus, str]:
     """Unwanted where at least one address was held back, else there was none to begin with."""
-    held = [step["reason"] for step in trace if step["reason"] != "no_address"]
-    return (NotificationStatus.SUPPRESSED, held[0]) if held else (NotificationStatus.FAILED, "no_address")
+    reasons = [step["reason"] for step in trace if step["decision"] == "skip"]
+    held = [reason for reason in reasons if reason not in _LACKING]
+    if held:
+        return NotificationStatus.SUPPRESSED, held[0]
+    return NotificationStatus.FAILED, "no_address" if "no_address" in reasons else "no_content"
+
+
+_LACKING = {"no_address", "no_content"}
 
 
 def _step(decision: Decision, now: dt.datetime) -> Step:
+    address = mask(decision.channel, decision.address) if decision.address else ""
+    done = "deliver" if decision.allowed else "skip"
+    return _plan_step(decision.channel, address, done, decision.reason, now)
+
+
+def _plan_step(channel: str, address: str, decision: str, reason: str, now: dt.datetime) -> Step:
     return {
         "at": _at(now),
         "step": "plan",
-        "channel": decision.channel,
-        "address": mask(decision.channel, decision.address) if decision.address else "",
-        "decision": "deliver" if decision.allowed else "skip",
-        "reason": decision.reason,
+        "channel": channel,
+        "address": address,
+        "decision": decision,
+        "reason": reason,
     }
 
 
@@ -163,10 +207,7 @@ def _plan(tenant_id: UUID, statement: str, **params: Any) -> Ready:
     now = timezone.now()
     tenant = Tenant.objects.get(pk=tenant_id)
     people, rules = recipients(tenant, due), categories(tenant_id)
-    plans = [
-        decide(n.channels, person, rules.get(n.category), expires_at=n.expires_at, now=now)
-        for n, person in zip(due, people, strict=True)
-    ]
+    plans = _decided(tenant, due, people, rules, now)
     deliveries = [
         delivery
         for n, person, made in zip(due, people, plans, strict=True)
@@ -176,6 +217,28 @@ def _plan(tenant_id: UUID, statement: str, **params: Any) -> Ready:
     queue.enqueue(tenant_id, deliveries, now=now)
     _record(due, plans, now)
     return [(d.id, d.routes[0][0], d.priority) for d in deliveries]
+
+
+def _decided(
+    tenant: Tenant,
+    due: Sequence[Due],
+    people: Sequence[Person | None],
+    rules: Mapping[str, CategoryRule],
+    now: dt.datetime,
+) -> list[Plan]:
+    spoken = content_channels(n.template_version_id for n in due if n.template_version_id is not None)
+    return [
+        decide(
+            n.channels,
+            person,
+            rules.get(n.category),
+            expires_at=n.expires_at,
+            now=now,
+            fallback=tenant.fallback,
+            content=spoken.get(n.template_version_id) if n.template_version_id else None,
+        )
+        for n, person in zip(due, people, strict=True)
+    ]
 
 
 def recipients(tenant: Tenant, due: Sequence[Due]) -> list[Person | None]:
@@ -202,7 +265,8 @@ def _deliveries(n: Due, person: Person, made: Plan, category: CategoryRule) -> l
             recipient_id=person.id,
             category=n.category,
             priority=n.priority,
-            routes=routes,
+            routes=chain.routes,
+            within=chain.within,
             template_version_id=n.template_version_id,
             locale=person.locale,
             payload=payload,
@@ -210,7 +274,7 @@ def _deliveries(n: Due, person: Person, made: Plan, category: CategoryRule) -> l
             unknown_policy=category.unknown_policy,
             deadline=n.expires_at,
         )
-        for routes in made.legs
+        for chain in made.legs
     ]
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db.models import Count, Max
 
 from delivery.models import Attempt, Delivery, Receipt
+from delivery.settlement import late_reason
 from notifications.models import Batch, Notification, NotificationStatus, Priority
 from preferences.addresses import mask
 
@@ -54,7 +55,7 @@ def detail(n: Notification) -> dict[str, Any]:
         "content": n.content,
         "action": n.action,
         "deliveries": [_delivery(d, attempts[d.pk]) for d in deliveries],
-        "trace": trace(n, attempts, receipts),
+        "trace": trace(n, attempts, receipts, _escalations(deliveries)),
     }
 
 
@@ -78,6 +79,10 @@ def _delivery(d: Delivery, attempts: Sequence[Attempt]) -> dict[str, Any]:
         "due_at": d.due_at,
         "sent_at": d.sent_at,
         "delivered_at": d.delivered_at,
+        "seen_at": d.seen_at,
+        "within": d.within,
+        "escalate_at": d.escalate_at,
+        "escalated_from": d.escalated_from,
         "attempts": [attempt(made) for made in attempts],
     }
 
@@ -96,15 +101,30 @@ def attempt(a: Attempt) -> dict[str, Any]:
     }
 
 
+def _escalations(deliveries: Sequence[Delivery]) -> list[dict[str, Any]]:
+    """When and why each chain went on to its next channel."""
+    last: dict[UUID, Delivery] = {}
+    steps = []
+    for d in deliveries:
+        if d.escalated_from is not None and (before := last.get(d.escalated_from)):
+            why = {"decision": d.routes[0][0], "reason": late_reason(before.channel)}
+            steps.append({"at": d.created_at, "step": "escalate", "channel": before.channel, **why})
+        last[d.escalated_from or d.pk] = d
+    return steps
+
+
 def trace(
-    n: Notification, attempts: dict[UUID, list[Attempt]], receipts: dict[UUID, list[Receipt]]
+    n: Notification,
+    attempts: dict[UUID, list[Attempt]],
+    receipts: dict[UUID, list[Receipt]],
+    escalations: Sequence[dict[str, Any]] = (),
 ) -> list[dict[str, Any]]:
     """Planning's decisions, then what was tried and told, in the order it happened."""
     accepted = {"at": n.created_at, "step": "accept", "decision": "accepted", "reason": ""}
     planned = [{**step, "at": dt.datetime.fromisoformat(step["at"])} for step in n.trace]
     tried = [step for group in attempts.values() for attempt in group for step in _steps(attempt)]
     told = [_told(receipt) for group in receipts.values() for receipt in group]
-    return [accepted, *sorted([*planned, *tried, *told], key=lambda step: step["at"])]
+    return [accepted, *sorted([*planned, *tried, *told, *escalations], key=lambda step: step["at"])]
 
 
 def _steps(a: Attempt) -> list[dict[str, Any]]:

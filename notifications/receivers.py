@@ -54,7 +54,8 @@ def _feed_item(change: Change, notification: Notification) -> feed.NewItem:
 
 _LOCK = "SELECT id FROM notifications_notification WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE"
 
-# The furthest that any leg came is how far the notification is.
+# The furthest that any leg came is how far the notification is. What was sent never goes back to processing,
+# also when it did not arrive and another route is on its way.
 _ROLL_UP = """
     UPDATE notifications_notification n
        SET status = legs.status, changed_at = now(),
@@ -68,6 +69,7 @@ _ROLL_UP = """
                       array_position(ARRAY['delivered', 'sent', 'sending', 'queued', 'deferred', 'failed',
                                            'expired', 'suppressed', 'canceled'], d.status::text)) legs
      WHERE n.id = legs.notification_id AND n.status <> legs.status
+       AND NOT (legs.status = 'processing' AND n.status IN ('sent', 'delivered'))
     RETURNING n.batch_id
 """
 

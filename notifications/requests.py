@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, Field, HttpUrl, StringConstraints, model_val
 from notifications.models import Priority
 from preferences.addresses import ExternalId, RecipientFields
 from templates_app.overrides import Overrides
+from tenants.channels import Entries
 from tenants.parsing import RequestModel
 
 PRIORITIES = {priority.label.lower(): priority.value for priority in Priority}
@@ -21,8 +22,6 @@ LONGEST = 10**9
 
 Moment = Annotated[AwareDatetime, Field(lt=dt.datetime(3000, 1, 1, tzinfo=dt.UTC))]
 Text = Annotated[str, StringConstraints(max_length=100_000)]
-Channel = Annotated[str, StringConstraints(min_length=1, max_length=16)]
-Chain = Annotated[list[Channel], Field(min_length=1, max_length=8)]
 
 
 class Action(RequestModel):
@@ -82,7 +81,7 @@ class Wording(Timing):
     template_version: Annotated[int, Field(gt=0, lt=2**31)] | None = None
     data: dict[str, Any] = {}
     content: ReadyContent | None = None
-    channels: Annotated[list[Channel | Chain], Field(min_length=1, max_length=16)] | None = None
+    channels: Annotated[Entries, Field(min_length=1)] | None = None
     category: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
     type: Literal["info", "success", "warning", "error", "system"] = "info"
     priority: Literal["urgent", "high", "normal", "low"] = "normal"

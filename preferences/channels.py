@@ -1,3 +1,5 @@
 """The channels, in the order people name them."""
 
-CHANNELS = ("in_app", "email", "sms", "whatsapp", "push", "slack", "discord", "webhook")
+from tenants.channels import CHANNELS
+
+__all__ = ["CHANNELS"]

@@ -6,12 +6,13 @@ import datetime as dt
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, Discriminator, Field, StringConstraints, Tag, model_validator
 
 from templates_app.channels import PARTS, missing_parts
 from templates_app.engine import PARTS as ALL_PARTS
 from templates_app.inspection import Draft
 from templates_app.models import Template, TemplateContent, TemplateVersion
+from tenants.channels import TimedChain, Within, shape
 from tenants.parsing import RequestModel
 
 _SLUG = r"^[-a-zA-Z0-9_]+$"
@@ -26,13 +27,31 @@ Source = Annotated[str, StringConstraints(max_length=200_000)]
 Data = Annotated[dict[str, Any], Field(max_length=200)]
 
 
-def _unique(channels: list[Channel]) -> list[Channel]:
-    if len(set(channels)) != len(channels):
+Chain = Annotated[list[Channel], Field(min_length=1, max_length=8)]
+
+
+class TimedTemplateChain(RequestModel):
+    """The next route is used when the one before was not delivered, or not seen, `within` seconds."""
+
+    chain: Chain
+    within: Within
+
+
+Entry = Annotated[
+    Annotated[Channel, Tag("name")]
+    | Annotated[Chain, Tag("chain")]
+    | Annotated[TimedTemplateChain, Tag("timed")],
+    Discriminator(shape),
+]
+
+
+def _unique(entries: list[Entry]) -> list[Entry]:
+    if any(entries.count(entry) > 1 for entry in entries):
         raise ValueError("A channel is named twice.")
-    return channels
+    return entries
 
 
-Channels = Annotated[list[Channel], AfterValidator(_unique)]
+Channels = Annotated[list[Entry], Field(max_length=16), AfterValidator(_unique)]
 
 
 class NewTemplate(RequestModel):
@@ -130,7 +149,7 @@ class TemplateView(BaseModel):
     name: str
     description: str
     category: str
-    channels: list[str]
+    channels: list[str | list[str] | TimedChain]
     published: int | None
     created_at: dt.datetime
 

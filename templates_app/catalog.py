@@ -11,7 +11,8 @@ from uuid import UUID
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import F, Q
 
-from templates_app.models import TemplateVersion
+from templates_app.models import TemplateContent, TemplateVersion
+from tenants.channels import Plain
 
 Wanted = tuple[str, int | None]
 
@@ -27,7 +28,7 @@ class PublishedTemplate:
     version_id: UUID
     number: int
     category: str
-    channels: tuple[str, ...]
+    channels: tuple[Plain, ...]
     variables: tuple[str, ...]
     content_channels: frozenset[str]
 
@@ -54,6 +55,20 @@ def published(tenant_id: UUID, wanted: Iterable[Wanted]) -> dict[Wanted, Publish
 def missing_variables(template: PublishedTemplate, data: Mapping[str, Any]) -> list[str]:
     """The names that the template needs and the data do not hold; of `order.id` that is `order`."""
     return [name for name in template.variables if name not in data]
+
+
+_spoken: dict[UUID, frozenset[str]] = {}
+
+
+def content_channels(version_ids: Iterable[UUID]) -> Mapping[UUID, frozenset[str]]:
+    """The channels that published versions have words for. They never change: asked for once a process."""
+    if missing := set(version_ids) - _spoken.keys():
+        if len(_spoken) + len(missing) > _REMEMBERED_AT_MOST:
+            _spoken.clear()
+        contents = TemplateContent.objects.filter(version__in=missing, version__published_at__isnull=False)
+        found = contents.order_by().values_list("version").annotate(spoken=ArrayAgg("channel", distinct=True))
+        _spoken.update((id, frozenset(channels)) for id, channels in found)
+    return _spoken
 
 
 def forget() -> None:

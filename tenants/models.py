@@ -60,6 +60,16 @@ class Tenant(models.Model):
         blank=True,
         help_text='Used when neither request nor template names any, e.g. ["in_app", "email"].',
     )
+    fallback = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text='The chain of a channel that is named alone, e.g. {"sms": ["sms", "whatsapp", "email"]}.',
+    )
+    account_order = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text='Accounts to use first, by name, before all priorities, e.g. {"sms": ["main", "backup"]}.',
+    )
     alert_recipients = models.JSONField(
         default=list,
         blank=True,

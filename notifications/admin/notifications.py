@@ -17,6 +17,7 @@ from preferences.models import Category
 from tenants.admin.base import STATUS_TONES, action, code, display, go_to
 from tenants.admin.filters import TENANT_FILTER, CreatedFilter, DropdownFilter, parse_key
 from tenants.admin.newest import HistoryAdmin
+from tenants.channels import read
 
 _PRIORITY_TONES = {"urgent": "danger", "high": "warning"}
 _CATEGORIES_AT_MOST = 500
@@ -120,9 +121,7 @@ def _shown(notification: Notification) -> dict[str, Any]:
         "tone": STATUS_TONES.get(notification.status, ""),
         "document": document,
         "timeline": timeline(document["trace"]),
-        "chains": [
-            " → ".join([entry] if isinstance(entry, str) else entry) for entry in notification.channels
-        ],
+        "chains": [str(read(entry)) for entry in notification.channels],
         "json": {
             name: orjson.dumps(document[name], option=orjson.OPT_INDENT_2).decode()
             for name in ("data", "content", "action", "metadata")

@@ -15,6 +15,10 @@ _REASONS = {
     "category_off": "they switched this category off here",
     "channel_off": "they switched this channel off",
     "no_address": "they have no address there",
+    "no_content": "the template has no words for it",
+    "tenant_fallback": "the tenant's chain for it",
+    "not_seen_in_time": "it was not seen in time",
+    "not_delivered_in_time": "it was not delivered in time",
     "recipient_unknown": "nobody is known by that id",
     "category_unknown": "the tenant has no such category",
     "expired": "its time was over",
@@ -41,6 +45,7 @@ _BY_STEP = {
     "route": ("alt_route", "info"),
     "attempt": ("error", "danger"),
     "receipt": ("receipt_long", ""),
+    "escalate": ("notification_important", "warning"),
 }
 
 
@@ -78,6 +83,7 @@ _TITLES = {
     ("attempt", "sent"): "{channel}: handed over",
     ("attempt", ""): "{channel}: {decision} error",
     ("receipt", ""): "The provider says: {decision}",
+    ("escalate", ""): "After {channel} now {decision}",
 }
 
 

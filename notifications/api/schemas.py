@@ -8,6 +8,8 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from tenants.channels import TimedChain
+
 
 class Accepted(BaseModel):
     id: UUID
@@ -26,7 +28,7 @@ class NotificationSummary(BaseModel):
     category: str
     type: str
     priority: str
-    channels: list[str | list[str]]
+    channels: list[str | list[str] | TimedChain]
     reference: str
     metadata: dict[str, Any]
     batch_id: UUID | None
@@ -54,7 +56,11 @@ class Route(BaseModel):
 
 
 class Delivery(BaseModel):
-    """`address` is masked; `routes` is the failover chain."""
+    """`address` is masked; `routes` is the failover chain.
+
+    Of a chain with `within`: `escalate_at` is when the next channel's turn comes. It then has a delivery of
+    its own, whose `escalated_from` names the first of the chain.
+    """
 
     id: UUID
     channel: str
@@ -67,12 +73,16 @@ class Delivery(BaseModel):
     due_at: dt.datetime
     sent_at: dt.datetime | None
     delivered_at: dt.datetime | None
+    seen_at: dt.datetime | None
+    within: int | None
+    escalate_at: dt.datetime | None
+    escalated_from: UUID | None
     attempts: list[Attempt]
 
 
 class TraceStep(BaseModel):
     at: dt.datetime
-    step: Literal["accept", "plan", "route", "attempt", "receipt"]
+    step: Literal["accept", "plan", "route", "attempt", "receipt", "escalate"]
     decision: str
     reason: str
     channel: str | None = None
@@ -88,7 +98,15 @@ class NotificationDetail(NotificationSummary):
     trace: list[TraceStep]
 
 
+class Wait(BaseModel):
+    """The next channel's turn comes after `seconds`, unless this one was `seen` or `delivered` by then."""
+
+    seconds: int
+    unless: Literal["seen", "delivered"]
+
+
 class ExplainedRoute(Route):
+    waits: Wait | None
     account: str | None
     account_reason: str
     content: dict[str, str] | None

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifications.models import NotificationStatus
-from notifications.planning import decide
+from notifications.planning import Chain, decide
 from preferences.channels import CHANNELS
 from preferences.rules import CategoryRule, Person
 
@@ -43,7 +43,7 @@ def ann(**over: Any) -> Person:
 def test_it_works() -> None:
     plan = decide(["in_app", "email", ["sms", "email"]], ann(), RULE, expires_at=None, now=NOW)
     assert plan.status is NotificationStatus.PROCESSING
-    assert plan.legs == [
+    assert [leg.routes for leg in plan.legs] == [
         [("in_app", "id")],
         [("email", "ann@example.com")],
         [("sms", "+15005550006"), ("email", "ann@example.com")],
@@ -77,7 +77,50 @@ NO_PHONE = {"addresses": {"email": ("ann@example.com",)}}
 )
 def test_it_routes(channels: Any, over: dict[str, Any], legs: Any, status: str, reason: str) -> None:
     plan = decide(channels, ann(**over), RULE, expires_at=None, now=NOW)
-    assert (plan.legs, plan.status, plan.reason) == (legs, status, reason)
+    assert ([leg.routes for leg in plan.legs], plan.status, plan.reason) == (legs, status, reason)
+
+
+SMS, EMAIL, PUSH = ("sms", "+15005550006"), ("email", "ann@example.com"), ("push", "token-1")
+FALLBACK: dict[str, Any] = {"sms": ["sms", "email"], "email": {"chain": ["email", "sms"], "within": 60}}
+
+
+@pytest.mark.parametrize(
+    ("channels", "legs"),
+    [
+        (["sms"], [Chain([SMS, EMAIL])]),
+        ([["sms"]], [Chain([SMS])]),  # a list, even of one, is taken as it is
+        (["email"], [Chain([EMAIL, SMS], 60)]),
+        ([["email", "sms"]], [Chain([EMAIL, SMS])]),
+        (["in_app"], [Chain([("in_app", "id")])]),
+        ([{"chain": ["sms", "email"], "within": 600}], [Chain([SMS, EMAIL], 600)]),
+    ],
+)
+def test_it_falls_back_as_the_tenant_says(channels: Any, legs: list[Chain]) -> None:
+    assert decide(channels, ann(), RULE, expires_at=None, now=NOW, fallback=FALLBACK).legs == legs
+
+
+def test_it_says_that_the_tenant_said_so() -> None:
+    step = decide(["sms"], ann(), RULE, expires_at=None, now=NOW, fallback=FALLBACK).trace[0]
+    assert (step["decision"], step["reason"]) == ("sms → email", "tenant_fallback")
+
+
+@pytest.mark.parametrize(
+    ("channels", "content", "legs", "reason"),
+    [
+        ([["whatsapp", "sms", "email"]], {"sms", "email"}, [Chain([SMS, EMAIL])], ""),
+        (["sms"], {"email"}, [Chain([EMAIL])], ""),  # the fallback's second
+        (["push"], {"email"}, [], "no_content"),
+        (["push", "slack"], {"slack"}, [], "no_address"),
+    ],
+)
+def test_it_skips_routes_without_content(
+    channels: Any, content: set[str], legs: list[Chain], reason: str
+) -> None:
+    plan = decide(channels, ann(), RULE, expires_at=None, now=NOW, fallback=FALLBACK, content=content)
+    assert (plan.legs, plan.reason) == (legs, reason)
+    skipped = {step["channel"] for step in plan.trace if step["reason"] == "no_content"}
+    assert skipped
+    assert not skipped & content
 
 
 @pytest.mark.parametrize(
@@ -111,6 +154,6 @@ def test_it_never_drops_in_silence(channels: Any, off: set[str], critical: bool)
     assert all(step["reason"] for step in plan.trace)
     assert (plan.status is NotificationStatus.PROCESSING) == bool(plan.legs)
     assert bool(plan.reason) != bool(plan.legs)
-    assert all(leg for leg in plan.legs)
+    assert all(leg.routes for leg in plan.legs)
     if not critical:
-        assert not {channel for leg in plan.legs for channel, _ in leg} & off
+        assert not {channel for leg in plan.legs for channel, _ in leg.routes} & off

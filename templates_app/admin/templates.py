@@ -7,10 +7,9 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminExpandableTextareaWidget
+from unfold.widgets import UnfoldAdminExpandableTextareaWidget
 
 from templates_app import catalog
-from templates_app.channels import PARTS
 from templates_app.models import Template, TemplateVersion
 from templates_app.publishing import drafts_of, save_draft
 from tenants.admin.base import (
@@ -25,18 +24,24 @@ from tenants.admin.base import (
     page_of,
 )
 from tenants.admin.filters import TENANT_FILTER, DropdownFilter
+from tenants.admin.tenants import CHANNELS_EXAMPLE, sound
+from tenants.channels import complaints, read
 
 VERSION_TONES = {"draft": "warning", "published": "info", "current": "success"}
 
 
 class TemplateForm(ModelForm[Template]):
     description = forms.CharField(required=False, widget=UnfoldAdminExpandableTextareaWidget)
-    channels = forms.MultipleChoiceField(
+    channels = forms.JSONField(
         required=False,
-        choices=[(channel, channel) for channel in PARTS],
-        widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text="Used when the request names none.",
+        initial=list,
+        widget=UnfoldAdminExpandableTextareaWidget,
+        help_text=f"Used when the request names none: {CHANNELS_EXAMPLE}.",
     )
+
+    def clean_channels(self) -> Any:
+        channels = self.cleaned_data["channels"] or []
+        return sound(channels, complaints(channels), CHANNELS_EXAMPLE)
 
 
 class ArchivedFilter(DropdownFilter):
@@ -117,7 +122,7 @@ class TemplateAdmin(OperatorAdmin[Template]):
 
     @display(description="Channels")
     def channel_list(self, template: Template) -> str:
-        return ", ".join(map(str, template.channels)) or "the tenant's"
+        return ", ".join(str(read(entry)) for entry in template.channels) or "the tenant's"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Template | None = None) -> tuple[str, ...]:
         """Services call a template by its code: it does not change."""

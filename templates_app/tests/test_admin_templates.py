@@ -29,7 +29,7 @@ def change(template: Template) -> str:
 def test_it_works(admin_client: Client, tenant: Tenant) -> None:
     form = {"tenant": str(tenant.pk), "code": "hello", "name": "Hello", "category": "alert"}
     no_versions = {"versions-TOTAL_FORMS": "0", "versions-INITIAL_FORMS": "0"}
-    post(admin_client, f"{TEMPLATES}add/", {**form, **no_versions, "channels": ["email", "sms"]})
+    post(admin_client, f"{TEMPLATES}add/", {**form, **no_versions, "channels": '["email", "sms"]'})
     template = Template.objects.get()
     assert (template.code, template.channels) == ("hello", ["email", "sms"])
     assert "nothing yet" in see(admin_client, TEMPLATES)

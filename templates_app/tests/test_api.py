@@ -47,6 +47,12 @@ def test_it_works(client: APIClient, tenant: Tenant) -> None:
     assert published(tenant.pk, [("hello", None)])["hello", None].channels == ("sms",)
 
 
+def test_its_channels_may_be_chains(client: APIClient) -> None:
+    channels = ["in_app", ["sms", "email"], {"chain": ["push", "sms"], "within": 600}]
+    created = client.post(URL, {"code": "hello", "name": "Hello", "channels": channels})
+    assert (created.status_code, created.json()["channels"]) == (201, channels)
+
+
 def test_it_lists_by_cursor(client: APIClient, tenant: Tenant) -> None:
     for code in ("a", "b", "c"):
         create_template(tenant, code)
@@ -221,6 +227,8 @@ def test_it_points_at_what_is_wrong(client: APIClient, tenant: Tenant, contents:
         ({"code": "a", "name": " "}, "/name"),
         ({"code": "a", "name": "A", "channels": ["pigeon"]}, "/channels/0"),
         ({"code": "a", "name": "A", "channels": ["sms", "sms"]}, "/channels"),
+        ({"code": "a", "name": "A", "channels": [["sms", "fax"]]}, "/channels/0/1"),
+        ({"code": "a", "name": "A", "channels": [{"chain": ["sms"], "within": 0}]}, "/channels/0/within"),
         ({"code": "a", "name": "A", "published": 1}, "/published"),
         ({"code": "a" * 101, "name": "A"}, "/code"),
         ([], ""),

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 from tenants.admin.base import ModelForm, OperatorAdmin, display
+from tenants.channels import complaints, fallback_complaints, order_complaints
 from tenants.models import Tenant
 
 
@@ -24,11 +25,17 @@ class TenantForm(ModelForm[Tenant]):
             raise ValidationError("This is not an ISO 3166 code of two letters, such as DE.")
         return country
 
-    def clean_default_channels(self) -> list[Any]:
-        channels = self.cleaned_data["default_channels"]
-        if not isinstance(channels, list) or not all(_is_route(entry) for entry in channels):
-            raise ValidationError('This is not a list of channels such as ["in_app", ["sms", "email"]].')
-        return channels
+    def clean_default_channels(self) -> Any:
+        channels = self.cleaned_data["default_channels"] or []
+        return sound(channels, complaints(channels), CHANNELS_EXAMPLE)
+
+    def clean_fallback(self) -> Any:
+        fallback = self.cleaned_data["fallback"] or {}
+        return sound(fallback, fallback_complaints(fallback), '{"sms": ["sms", "email"]}')
+
+    def clean_account_order(self) -> Any:
+        order = self.cleaned_data["account_order"] or {}
+        return sound(order, order_complaints(order), '{"sms": ["main", "backup"]}')
 
     def clean_alert_recipients(self) -> list[Any]:
         ids = self.cleaned_data["alert_recipients"] or []
@@ -37,10 +44,16 @@ class TenantForm(ModelForm[Tenant]):
         return ids
 
 
-def _is_route(entry: object) -> bool:
-    """A channel, or a failover chain of them. Which channels there are is for the apps above to say."""
-    chain = entry if isinstance(entry, list) else [entry]
-    return bool(chain) and all(isinstance(channel, str) and channel for channel in chain)
+CHANNELS_EXAMPLE = (
+    'a list of channels such as ["in_app", ["sms", "email"], {"chain": ["push", "sms"], "within": 600}]'
+)
+
+
+def sound(value: Any, complaints: list[str], example: str) -> Any:
+    """The value, or each complaint and what it should have looked like."""
+    if complaints:
+        raise ValidationError([*complaints, f"It should look like {example}."])
+    return value
 
 
 @admin.register(Tenant)
@@ -55,7 +68,8 @@ class TenantAdmin(OperatorAdmin[Tenant]):
     fieldsets = (
         (None, {"fields": (("name", "slug"), "is_active")}),
         ("Where a recipient says nothing", {"fields": (("locale", "timezone", "country"),)}),
-        ("Where a request says nothing", {"fields": ("default_channels",)}),
+        ("Where a request says nothing", {"fields": ("default_channels", "fallback")}),
+        ("Which accounts are used first", {"fields": ("account_order",)}),
         ("Who is told when something is wrong", {"fields": ("alert_recipients",)}),
         ("Record", {"fields": (("id", "created_at"),)}),
     )

@@ -34,13 +34,30 @@ def test_it_gives_a_new_tenant_its_categories(admin_client: Client) -> None:
     [
         ("timezone", "Berlin", "not an IANA time zone"),
         ("country", "1!", "not an ISO 3166 code"),
-        ("default_channels", '{"email": 1}', "not a list of channels"),
-        ("default_channels", "[[]]", "not a list of channels"),
+        ("default_channels", '{"email": 1}', "should be a valid list"),
+        ("default_channels", "[[]]", "/0: List should have at least 1 item"),
+        ("default_channels", '["pigeon"]', "/0: there is no channel"),
+        ("default_channels", '["sms", {"chain": ["push", "fax"], "within": 9}]', "/1/chain/1: there is no"),
+        ("default_channels", '[{"chain": ["push", "sms"], "within": 0}]', "/0/within: Input should be"),
+        ("fallback", '{"pigeon": ["sms"]}', "There is no channel"),
+        ("fallback", '{"sms": "sms"}', "a chain is a list"),
+        ("fallback", '{"sms": ["email", "sms"]}', "its chain begins with"),
+        ("account_order", '{"fax": ["main"]}', "There is no channel"),
+        ("account_order", '{"sms": ["main", "main"]}', "named twice"),
+        ("account_order", '{"sms": "main"}', "/sms: Input should be a valid list"),
     ],
 )
 def test_it_refuses_what_is_none(admin_client: Client, field: str, value: str, error: str) -> None:
     assert error in post(admin_client, f"{TENANTS}add/", form(**{field: value}))
     assert not Tenant.objects.exists()
+
+
+def test_it_takes_chains_that_wait_and_orders(admin_client: Client) -> None:
+    chains = '{"sms": ["sms", "email"], "push": {"chain": ["push", "sms"], "within": 600}}'
+    post(admin_client, f"{TENANTS}add/", form(fallback=chains, account_order='{"sms": ["backup", "main"]}'))
+    tenant = Tenant.objects.get()
+    assert tenant.fallback["push"] == {"chain": ["push", "sms"], "within": 600}
+    assert tenant.account_order == {"sms": ["backup", "main"]}
 
 
 def test_it_never_changes_the_slug(admin_client: Client) -> None:

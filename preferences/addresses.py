@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from preferences import phones
+from preferences import browsers, phones
 from preferences.models import ADDRESS_LENGTH
 from tenants.parsing import RequestModel
 from tenants.problems import FieldError, invalid
@@ -117,10 +117,21 @@ RecipientType = Annotated[str, StringConstraints(min_length=1, max_length=64), _
 _Handle = Annotated[str, StringConstraints(min_length=1, max_length=500), _OneLine]
 
 
-class DeviceFields(RequestModel):
-    """An installation that takes push messages; `platform` is android, ios, web …"""
+Token = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=ADDRESS_LENGTH),
+    AfterValidator(_token),
+    BeforeValidator(browsers.spelled, json_schema_input_type=str | dict[str, Any]),
+]
 
-    token: Annotated[str, StringConstraints(min_length=1, max_length=ADDRESS_LENGTH), AfterValidator(_token)]
+
+class DeviceFields(RequestModel):
+    """An installation that takes push messages; `platform` is android, ios, web …
+
+    A browser's token is its push subscription, an object or the JSON of it.
+    """
+
+    token: Token
     platform: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{0,16}$")] = ""
 
 
@@ -179,5 +190,5 @@ def mask(channel: str, address: str) -> str:
         case "sms" | "whatsapp":
             return f"+{phones.calling_code(address)}•••••{address[-4:]}"
         case _:
-            site = re.match(r"https?://[^/?#@]+(?=[/?#])", address)
-            return f"{site.group() if site else address[: len(address) // 4][:6]}•••"
+            site = re.match(r'(?:\{"endpoint":")?(https?://[^/?#@"]+)(?=[/?#])', address)
+            return f"{site.group(1) if site else address[: len(address) // 4][:6]}•••"

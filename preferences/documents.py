@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, StrictBool
+from pydantic import BaseModel, BeforeValidator, StrictBool
 
+from preferences import browsers
 from preferences.addresses import ExternalId, RecipientType
 from preferences.channels import CHANNELS
 from preferences.directory import FIELDS
@@ -24,7 +25,7 @@ class Address(RequestModel):
 
 
 class DeviceToken(RequestModel):
-    token: str
+    token: Annotated[str, BeforeValidator(browsers.spelled, json_schema_input_type=str | dict[str, Any])]
 
 
 class Enabled(RequestModel):

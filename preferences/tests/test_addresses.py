@@ -142,6 +142,7 @@ def test_it_takes_no_email_that_django_refuses(value: str) -> None:
         ("whatsapp", "+4915123456789", "+49•••••6789"),
         ("push", "fcm-token-0123456789-abcdefgh", "fcm-to•••"),
         ("push", "abc", "•••"),
+        ("push", '{"endpoint":"https://push.example/1","keys":{}}', "https://push.example•••"),
         ("slack", "C024BE91L", "C0•••"),
         ("slack", "https://hooks.slack.example/services/T0/B0/secret", "https://hooks.slack.example•••"),
         ("webhook", "https://user:password@example.com/hook", "https:•••"),

@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -87,6 +88,8 @@ def test_it_knows_only_who_is_stored(client: Api, url: str) -> None:
         ({"token": "t", "platform": "Web Browser"}, [("/platform", "string_pattern_mismatch")]),
         ({"token": "t", "os": "x"}, [("/os", "unknown_field")]),
         ("t", [("", "model_type")]),
+        ({"token": "{}"}, [("/token", "invalid_subscription")]),
+        ({"token": {"endpoint": "https://push.example/1"}}, [("/token", "invalid_subscription")]),
     ],
 )
 def test_it_refuses_what_is_no_device(
@@ -95,6 +98,48 @@ def test_it_refuses_what_is_no_device(
     create_recipient(tenant, external_id="ann")
     assert refusal(client.post(url, body), 400) == errors
     assert tokens() == []
+
+
+KEYS = {"p256dh": "B" * 87, "auth": "A" * 22}
+SUBSCRIPTION = {"endpoint": "https://push.example/1", "expirationTime": None, "keys": KEYS}
+
+
+def test_a_browser_is_a_device_however_it_spells_its_subscription(
+    tenant: Tenant, client: Api, url: str
+) -> None:
+    """https://w3c.github.io/push-api/#dom-pushsubscription-tojson"""
+    create_recipient(tenant, external_id="ann")
+    padded = {**SUBSCRIPTION, "keys": {"p256dh": "B" * 87 + "=", "auth": "A" * 22 + "=="}}
+    for spelling in (SUBSCRIPTION, json.dumps(SUBSCRIPTION, indent=2), padded):
+        assert client.post(url, {"token": spelling, "platform": "web"}).status_code == 201
+    (token,) = tokens()
+    keys = f'{{"auth":"{KEYS["auth"][:-1]}A","p256dh":"{KEYS["p256dh"][:-1]}A"}}'
+    assert token == f'{{"endpoint":"https://push.example/1","keys":{keys}}}'
+    assert client.delete(url, {"token": SUBSCRIPTION}).status_code == 204
+    assert tokens() == []
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        {"endpoint": "push.example"},
+        {"endpoint": "ftp://push.example/1"},
+        {"endpoint": "https://push.example/a b"},
+        {"endpoint": "https://push.example/\n"},
+        {"endpoint": "https://püsh.example/"},
+        {"endpoint": 7},
+        {"keys": {**KEYS, "auth": "A" * 21}},
+        {"keys": {**KEYS, "p256dh": "B" * 88 + "*"}},
+        {"keys": {**KEYS, "p256dh": 7}},
+        {"keys": [KEYS]},
+        {"keys": None},
+    ],
+)
+def test_it_refuses_what_is_no_subscription(tenant: Tenant, over: dict[str, Any]) -> None:
+    create_recipient(tenant, external_id="ann")
+    token = json.dumps({**SUBSCRIPTION, **over})
+    answer = api(create_api_key(tenant)).post(SERVICE, {"token": token})
+    assert refusal(answer, 400) == [("/token", "invalid_subscription")]
 
 
 def test_it_points_at_what_is_wrong_with_a_delete(tenant: Tenant, client: Api, url: str) -> None:

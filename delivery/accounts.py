@@ -11,8 +11,8 @@ import base64
 import binascii
 import os
 from collections import defaultdict
-from collections.abc import Collection, Mapping
-from functools import cache
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache, partial
 from typing import Any, NamedTuple, get_args
 from uuid import UUID
 
@@ -25,7 +25,14 @@ from django.db.models import Q
 from pydantic import SecretStr, ValidationError
 
 from delivery.models import ProviderAccount
-from delivery.providers.base import Provider, ProviderMisconfigured, ProviderSettings, Report
+from delivery.providers.base import (
+    Inbound,
+    ParsedReceipt,
+    Provider,
+    ProviderMisconfigured,
+    ProviderSettings,
+    Report,
+)
 from delivery.registry import accepts, built_in, provider
 from delivery.routing import Account
 
@@ -168,6 +175,9 @@ def instance(account: ProviderAccount | None, cls: type[Provider], report: Repor
     return cls(settings_of(account), **options)
 
 
+AccountReport = Callable[[ProviderAccount, Sequence[ParsedReceipt | Inbound]], None]
+
+
 class Accounts:
     """The accounts that a tenant's chunk may use, as they stood when it was read."""
 
@@ -199,9 +209,13 @@ class Accounts:
         candidates = self.candidates(channel, address, is_test=is_test)
         return sum(str(account.id) not in spent for account in candidates)
 
-    def instance(self, account: Account, report: Report | None = None) -> Provider:
-        row = None if account.id is None else self._rows[account.id]
-        return instance(row, provider(account.channel, account.provider), report)
+    def instance(self, account: Account, report: AccountReport) -> Provider:
+        """A provider ready to send, which hands `report` what it hears, with the row that it was made for."""
+        cls = provider(account.channel, account.provider)
+        if account.id is None:
+            return instance(None, cls)
+        row = self._rows[account.id]
+        return instance(row, cls, partial(report, row))
 
 
 def snapshot(row: ProviderAccount) -> Account:

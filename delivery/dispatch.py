@@ -11,7 +11,6 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from random import Random
 from uuid import UUID
 
@@ -232,7 +231,7 @@ async def _send_all(groups: dict[Account, list[Parcel]], accounts: Accounts) -> 
 async def _send(account: Account, group: Sequence[Parcel], accounts: Accounts) -> Outcomes:
     """One account's outcomes, in order, before the lease runs out, whatever its provider does."""
     try:
-        provider = accounts.instance(account, partial(receipts.report, account.id) if account.id else None)
+        provider = accounts.instance(account, receipts.report)
     except Exception as error:  # an account that cannot be used has called nobody
         about = {"account": account.id, "provider": account.provider}
         logger.exception("an account is misconfigured", extra=about)

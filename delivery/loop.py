@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import uvloop
 
+from delivery.providers import closing
 from delivery.providers.http import close_session
 
 Result = TypeVar("Result")
@@ -25,7 +26,8 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 def close() -> None:
-    """Close the shared session and the loop: the worker process is going away."""
+    """Close what providers keep, the shared session and the loop: the worker process is going away."""
+    closing.close_all()
     loop: asyncio.AbstractEventLoop | None = getattr(_local, "loop", None)
     if loop is None or loop.is_closed():
         return

@@ -13,14 +13,16 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import close_old_connections, connection, connections
 from django.utils import timezone
 
-from delivery import queue, recording
+from delivery import parts, queue, recording
 from delivery.accounts import instance
 from delivery.effects import Told, mark_delivered, take_effect
 from delivery.models import Delivery, DeliveryStatus, ProviderAccount, Receipt
+from delivery.providers import closing
 from delivery.providers.base import (
+    AccountGone,
     ErrorKind,
     Inbound,
     ParsedReceipt,
@@ -50,9 +52,21 @@ def challenged(account: ProviderAccount, request: ReceiptRequest) -> str:
     return instance(account, provider(account.channel, account.provider)).challenge(request)
 
 
-def report(account_id: UUID, told: Sequence[ParsedReceipt | Inbound]) -> None:
-    """What a provider heard by a connection of its own."""
-    apply(ProviderAccount.objects.get(pk=account_id), told)
+def report(made_for: ProviderAccount, told: Sequence[ParsedReceipt | Inbound]) -> None:
+    """What a provider heard by a connection of its own, in whichever thread: see `base.Report`."""
+    close_old_connections()
+    account = ProviderAccount.objects.filter(pk=made_for.pk).first()
+    if account is None or not (told or _is_same(account, made_for)):
+        raise AccountGone
+    apply(account, told)
+
+
+def _is_same(account: ProviderAccount, before: ProviderAccount) -> bool:
+    held, hidden = account.settings == before.settings, bytes(account.secrets) == bytes(before.secrets)
+    return account.is_enabled and held and hidden
+
+
+closing.at_thread_end(connections.close_all)
 
 
 def apply(account: ProviderAccount, heard: Sequence[ParsedReceipt | Inbound]) -> None:
@@ -92,10 +106,13 @@ def _locate(account: ProviderAccount, receipts: Sequence[ParsedReceipt]) -> list
     with installation_scope():
         owners = _owners(account, [reference[0] for reference in references if reference])
         attempts = _by_message(account.pk, [r.message_id for r in receipts])
+        whole = parts.by_part(account.pk, [r.message_id for r in receipts if not r.reference])
     told: list[Told] = []
     for receipt, reference in zip(receipts, references, strict=True):
         if reference and reference[0] in owners:
             told.append(Told(receipt, owners[reference[0]], *reference))
+        elif reference is None and receipt.message_id in whole:
+            told.append(Told(receipt, *whole[receipt.message_id], is_part=True))
         elif reference is None and receipt.message_id in attempts:
             told.append(Told(receipt, *attempts[receipt.message_id]))
     return told
@@ -168,12 +185,16 @@ def _store(rows: Sequence[Receipt]) -> list[Receipt]:
 
 _PENDING = """
     SELECT r.id, r.event_id, r.provider_message_id, r.status, r.occurred_at, r.kind, r.code, r.detail,
-           r.is_permanent, d.tenant_id, d.id, coalesce(r.attempt, a.number)
+           r.is_permanent, d.tenant_id, d.id, coalesce(r.attempt, a.number), coalesce(a.is_part, false)
       FROM delivery_receipt r
       LEFT JOIN LATERAL (
-            SELECT delivery_id, number FROM delivery_attempt
+            SELECT id, delivery_id, number, part_ids <> '{}' AS is_part FROM delivery_attempt
              WHERE r.delivery_id IS NULL AND account_id = r.account_id
                AND provider_message_id = r.provider_message_id AND provider_message_id <> ''
+             UNION ALL
+            SELECT id, delivery_id, number, true FROM delivery_attempt
+             WHERE r.delivery_id IS NULL AND account_id = r.account_id
+               AND part_ids <> '{}' AND part_ids @> ARRAY[r.provider_message_id]
              ORDER BY id DESC LIMIT 1) a ON true
       JOIN delivery_delivery d ON d.id = coalesce(r.delivery_id, a.delivery_id)
      WHERE r.is_pending AND r.received_at > %s AND (r.kind = '' OR d.status <> 'sending')

@@ -72,8 +72,16 @@ class ProviderMisconfigured(Exception):  # noqa: N818 - a state, not an event
     """The account's settings cannot work. Stands outside `ProviderError` so that no retry swallows it."""
 
 
+class AccountGone(Exception):  # noqa: N818 - a state, not an event
+    """The account was removed, disabled or changed: a connection that was kept for it is to be closed."""
+
+
 class ReceiptRefused(Exception):  # noqa: N818 - our refusal, nobody's error
     """A receipt whose signature does not hold, or that cannot be read."""
+
+
+class LoginRequired(ReceiptRefused):
+    """It came without the login of its URL: some vendors send that only when asked (RFC 9110, 11.6.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +149,16 @@ class Message:
 
 @dataclass(slots=True)
 class Sent:
-    """The vendor took it. `message_id` is what its receipts will call it."""
+    """The vendor took it. `message_id` is what its receipts will call it.
+
+    One that left in several parts, each with receipts of its own, names them all in `part_ids`: it is
+    delivered when all of them are, and failed when one is.
+    """
 
     message_id: str = ""
     detail: str = ""
     latency_ms: int = 0
+    part_ids: Sequence[str] = ()
 
 
 class ReceiptStatus(StrEnum):
@@ -186,7 +199,11 @@ class Inbound:
 
 
 Report = Callable[[Sequence[ParsedReceipt | Inbound]], None]
-"""Hands over what came by another way than the webhook: it is kept, or raises, when this returns."""
+"""Hands over what came by another way than the webhook: it is kept, or raises, when this returns.
+
+Called with nothing it only says whether the account is still the one that the provider was made for. Raises
+`AccountGone` when it is not.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,7 +181,9 @@ AccountReport = Callable[[ProviderAccount, Sequence[ParsedReceipt | Inbound]], N
 class Accounts:
     """The accounts that a tenant's chunk may use, as they stood when it was read."""
 
-    def __init__(self, rows: Collection[ProviderAccount]) -> None:
+    def __init__(
+        self, rows: Collection[ProviderAccount], order: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
         self._rows = {row.pk: row for row in rows}
         self._candidates: dict[tuple[str, bool], list[Account]] = {}
         grouped: dict[tuple[str, bool], list[ProviderAccount]] = defaultdict(list)
@@ -189,13 +191,20 @@ class Accounts:
             grouped[row.channel, row.is_sandbox].append(row)
         for key, group in grouped.items():
             own = [row for row in group if row.tenant_id is not None]
-            self._candidates[key] = [snapshot(row) for row in own or group]
+            places = {name: place for place, name in enumerate((order or {}).get(key[0], ()))}
+            self._candidates[key] = [snapshot(row, places.get(row.name)) for row in own or group]
 
     @classmethod
-    def of(cls, tenant_id: UUID, channels: Collection[str]) -> Accounts:
-        """A tenant's own accounts for a channel, or the installation's where it has none: one query."""
+    def of(
+        cls, tenant_id: UUID, channels: Collection[str], order: Mapping[str, Sequence[str]] | None = None
+    ) -> Accounts:
+        """A tenant's own accounts for a channel, or the installation's where it has none: one query.
+
+        `order` is the tenant's: the names of a channel's accounts that come before all priorities.
+        """
         owner = Q(tenant_id=tenant_id) | Q(tenant=None)
-        return cls(list(ProviderAccount.objects.filter(owner, channel__in=channels, is_enabled=True)))
+        rows = ProviderAccount.objects.filter(owner, channel__in=channels, is_enabled=True)
+        return cls(list(rows), order)
 
     def candidates(self, channel: str, address: str, *, is_test: bool) -> list[Account]:
         """Those that can be given the address: a browser's subscription is nothing to Firebase."""
@@ -218,7 +227,7 @@ class Accounts:
         return instance(row, cls, partial(report, row))
 
 
-def snapshot(row: ProviderAccount) -> Account:
+def snapshot(row: ProviderAccount, place: int | None = None) -> Account:
     return Account(
         id=row.pk,
         name=row.name,
@@ -229,4 +238,6 @@ def snapshot(row: ProviderAccount) -> Account:
         rate_per_second=row.rate_per_second,
         health=row.health,
         health_at=row.health_at,
+        place=place,
+        steering=row.steering,
     )

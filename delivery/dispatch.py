@@ -65,8 +65,8 @@ def run(tenant_id: UUID, ids: Sequence[UUID]) -> None:
         legs = queue.claim(ids, now=timezone.now())
         if not legs:
             return
-        accounts = Accounts.of(tenant_id, {leg.channel for leg in legs})
-        locale = Tenant.objects.values_list("locale", flat=True).get(pk=tenant_id)
+        locale, order = Tenant.objects.values_list("locale", "account_order").get(pk=tenant_id)
+        accounts = Accounts.of(tenant_id, {leg.channel for leg in legs}, order)
     parcels, settled = _isolated(legs, accounts, locale)
     settled += deliver(parcels, accounts)
     queue.ring(tenant_id, recording.settle(tenant_id, settled))

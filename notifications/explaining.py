@@ -38,7 +38,9 @@ def explain(tenant: Tenant, request: NewNotification, *, is_test: bool = False) 
 def _answer(tenant: Tenant, accepted: Accepted) -> dict[str, Any]:
     notification = Notification.objects.get(pk=accepted.id)
     legs = queue.legs_of(accepted.id)
-    accounts = Accounts.of(tenant.pk, {channel for leg in legs for channel, _ in leg.routes})
+    accounts = Accounts.of(
+        tenant.pk, {channel for leg in legs for channel, _ in leg.routes}, tenant.account_order
+    )
     return {
         "status": accepted.status,
         "send_at": accepted.send_at,

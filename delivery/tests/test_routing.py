@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from delivery.routing import BREAKER, RECOVERY, Account, Choice, NoAccount, choose, health_after
+from delivery.routing import (
+    BREAKER,
+    DRAINED_FOR,
+    RECOVERY,
+    Account,
+    Choice,
+    NoAccount,
+    choose,
+    health_after,
+)
 from tenants.ids import new_id
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
@@ -150,3 +159,95 @@ def test_two_lost_chunks_open_the_breaker() -> None:
     once = account(health=health_after(account(), failed=200, of=200, now=NOW))
     assert not once.is_open(NOW)
     assert account(health=health_after(once, failed=200, of=200, now=NOW)).is_open(NOW)
+
+
+PINNED: dict[str, Any] = {"steering": "pin"}
+DRAINED: dict[str, Any] = {"steering": "drain"}
+
+
+def in_order(name: str, place: int | None, **over: Any) -> Account:
+    return account(name, place=place, **over)
+
+
+@pytest.mark.parametrize(
+    ("accounts", "expected", "reason"),
+    [
+        (
+            [account("best", priority=1), in_order("named", 0, priority=99)],
+            "named",
+            "number 1 in the tenant's order",
+        ),
+        ([in_order("second", 1), in_order("first", 0)], "first", "number 1 in the tenant's order"),
+        (
+            [in_order("first", 0, health=0.0), in_order("second", 1), account("other", priority=0)],
+            "second",
+            "number 2 in the tenant's order, 1 resting after failures",
+        ),
+        (
+            [in_order("first", 0, health=0.0), account("other", priority=7)],
+            "other",
+            "priority 7, 1 resting after failures",
+        ),
+        ([in_order("only", 3)], "only", "number 4 in the tenant's order"),
+    ],
+)
+def test_the_tenants_order_comes_before_priority(accounts: list[Account], expected: str, reason: str) -> None:
+    choice = chosen(accounts)
+    assert (choice.account.name, choice.reason) == (expected, reason)
+
+
+@pytest.mark.parametrize(
+    ("accounts", "expected", "reason"),
+    [
+        (
+            [account("first", priority=1), account("pin", priority=50, **PINNED)],
+            "pin",
+            "pinned, priority 50",
+        ),
+        (
+            [account("well"), account("pin", health=0.0, **PINNED)],
+            "pin",
+            "pinned, priority 10",
+        ),  # no breaker
+        ([in_order("named", 0), account("pin", **PINNED)], "pin", "pinned, priority 10"),
+        (
+            [account("a", priority=2, **PINNED), account("b", priority=1, **PINNED)],
+            "b",
+            "pinned, priority 1",
+        ),
+        ([account("out", priority=1, **DRAINED), account("in")], "in", "priority 10, 1 drained"),
+        ([in_order("out", 0, **DRAINED), account("in")], "in", "priority 10, 1 drained"),
+        (
+            [account("out", **DRAINED), account("ill", health=0.0), account("in")],
+            "in",
+            "priority 10, 1 resting after failures, 1 drained",
+        ),
+    ],
+)
+def test_an_operators_word_stands_above_all(accounts: list[Account], expected: str, reason: str) -> None:
+    choice = chosen(accounts)
+    assert (choice.account.name, choice.reason) == (expected, reason)
+
+
+def test_a_pin_takes_retries_over() -> None:
+    mine, pin = account("mine"), account("pin", **PINNED)
+    assert chosen([mine, pin], stay_with=mine.id).account == pin
+
+
+def test_a_pinned_account_that_was_given_up_on_is_not_tried_again() -> None:
+    pin, other = account("pin", **PINNED), account("other")
+    assert chosen([pin, other], spent=[str(pin.id)]).account == other
+
+
+def test_what_was_being_retried_leaves_a_drained_account() -> None:
+    mine, other = account("mine", **DRAINED), account("other")
+    assert chosen([mine, other], stay_with=mine.id).account == other
+
+
+def test_what_has_only_drained_accounts_waits() -> None:
+    assert none_of([account(**DRAINED)]) == NoAccount("every account is drained", NOW + DRAINED_FOR)
+
+
+def test_two_pinned_without_any_health_can_be_drawn() -> None:
+    drawn = draws([account("a", health=0.0, **PINNED), account("b", health=0.0, **PINNED)], times=200)
+    assert set(drawn) == {"a", "b"}

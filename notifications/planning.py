@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from delivery import queue
 from delivery.queue import NewDelivery
+from notifications.badges import with_badges
 from notifications.models import NotificationStatus
 from preferences.addresses import RecipientFields, mask
 from preferences.categories import categories
@@ -214,7 +215,7 @@ def _plan(tenant_id: UUID, statement: str, **params: Any) -> Ready:
         if person is not None
         for delivery in _deliveries(n, person, made, rules[n.category])
     ]
-    queue.enqueue(tenant_id, deliveries, now=now)
+    queue.enqueue(tenant_id, with_badges(deliveries), now=now)
     _record(due, plans, now)
     return [(d.id, d.routes[0][0], d.priority) for d in deliveries]
 
@@ -246,9 +247,7 @@ def recipients(tenant: Tenant, due: Sequence[Due]) -> list[Person | None]:
     known = resolve(
         tenant, {(n.recipient_type, n.recipient_external_id) for n in due if n.recipient_once is None}
     )
-    described = [
-        RecipientFields.model_construct(**n.recipient_once) for n in due if n.recipient_once is not None
-    ]
+    described = [RecipientFields.of_checked(n.recipient_once) for n in due if n.recipient_once is not None]
     passing = iter(once_many(tenant, described))
     return [
         known.get((n.recipient_type, n.recipient_external_id)) if n.recipient_once is None else next(passing)

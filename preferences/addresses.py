@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from zoneinfo import available_timezones
 
 import idna
@@ -159,6 +160,12 @@ class RecipientFields(RequestModel):
     slack: _Handle | None = None
     discord: _Handle | None = None
     webhook: Annotated[str, StringConstraints(max_length=ADDRESS_LENGTH), AfterValidator(_url)] | None = None
+
+    @classmethod
+    def of_checked(cls, document: Mapping[str, Any]) -> Self:
+        """What was dumped once it had been checked: not checked again."""
+        devices = [DeviceFields.model_construct(**device) for device in document.get("devices") or ()]
+        return cls.model_construct(**{**document, "devices": devices})
 
 
 def normalize(fields: RecipientFields, country: str, pointer: str = "") -> RecipientFields:

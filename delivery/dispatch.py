@@ -20,7 +20,7 @@ from django.db import OperationalError
 from django.utils import timezone
 from pydantic import ValidationError
 
-from delivery import loop, queue, rates, receipts, recording, settlement
+from delivery import loop, queue, rates, receipts, recording, settlement, vitals
 from delivery.accounts import Accounts, send_budget
 from delivery.models import HELD, URGENT
 from delivery.providers.base import (
@@ -70,6 +70,7 @@ def run(tenant_id: UUID, ids: Sequence[UUID]) -> None:
     parcels, settled = _isolated(legs, accounts, locale)
     settled += deliver(parcels, accounts)
     queue.ring(tenant_id, recording.settle(tenant_id, settled))
+    vitals.count(s.call for s in settled if s.call is not None)
 
 
 Prepared = tuple[list["Parcel"], list[Settlement]]

@@ -26,14 +26,19 @@ _PATIENCE = 1.0  # seconds that Valkey has for an answer
 
 
 @cache
-def _limiter() -> MovingWindowRateLimiter:
-    pool = ConnectionPool.from_url(
+def pool() -> ConnectionPool:
+    """Connections of this process whose callers do not wait long: they can do without Valkey."""
+    return ConnectionPool.from_url(
         settings.REDIS_URL,
         socket_timeout=_PATIENCE,
         socket_connect_timeout=_PATIENCE,
         retry=Retry(NoBackoff(), 0),
     )
-    return MovingWindowRateLimiter(RedisStorage(settings.REDIS_URL, connection_pool=pool))
+
+
+@cache
+def _limiter() -> MovingWindowRateLimiter:
+    return MovingWindowRateLimiter(RedisStorage(settings.REDIS_URL, connection_pool=pool()))
 
 
 def take(account: Account, wanted: int) -> int:

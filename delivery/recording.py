@@ -18,12 +18,13 @@ from django.db import IntegrityError, InterfaceError, OperationalError, connecti
 
 from delivery.accounts import snapshot
 from delivery.models import IN_FLIGHT, Attempt, Delivery, DeliveryStatus, Outcome, ProviderAccount
-from delivery.providers.base import ErrorKind, ProviderError, Sent
+from delivery.providers.base import ProviderError, Sent
 from delivery.queue import PATIENCE
 from delivery.registry import providers
 from delivery.routing import health_after
 from delivery.settlement import Call, Settlement
 from delivery.signals import Change, deliveries_changed
+from delivery.vitals import BLAMES_ACCOUNT
 from preferences.addresses import mask
 from preferences.directory import retire
 from preferences.models import Suppression
@@ -35,7 +36,6 @@ logger = logging.getLogger(__name__)
 Ready = list[tuple[UUID, str, int]]
 """What is to be rung for at once: (id, channel, priority)."""
 
-_BLAMES_ACCOUNT = {ErrorKind.TRANSIENT, ErrorKind.ACCOUNT, ErrorKind.UNKNOWN}
 _AWAY = (OperationalError, InterfaceError)
 _PAUSE = 0.2  # seconds between two tries to reach PostgreSQL
 
@@ -200,7 +200,16 @@ _ATTEMPT = (
         "account_id",
         "account_name",
     ),
-    *("chosen_because", "outcome", "code", "detail", "provider_message_id", "part_ids", "started_at", "latency_ms"),
+    *(
+        "chosen_because",
+        "outcome",
+        "code",
+        "detail",
+        "provider_message_id",
+        "part_ids",
+        "started_at",
+        "latency_ms",
+    ),
     "next_step",
 )
 
@@ -266,7 +275,7 @@ def _blaming(settlements: Iterable[Settlement]) -> list[str]:
     return [
         _told(s, s.call.outcome.message)
         for s in settlements
-        if s.call and isinstance(s.call.outcome, ProviderError) and s.call.outcome.kind in _BLAMES_ACCOUNT
+        if s.call and isinstance(s.call.outcome, ProviderError) and s.call.outcome.kind in BLAMES_ACCOUNT
     ]
 
 

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from config.overdue import delivery_overdue
-from delivery.admin.accounts import health_of
+from delivery.admin.account_state import state_of
 from delivery.models import WAITING, Delivery, DeliveryStatus, ProviderAccount
 from preferences.admin.addresses import shown
 from tenants.admin.base import STATUS_TONES
@@ -93,5 +93,5 @@ def _by_channel(rows: Sequence[Delivery]) -> list[dict[str, Any]]:
 def _accounts() -> list[dict[str, Any]]:
     """The accounts in use, the sickest first."""
     rows = ProviderAccount.objects.select_related("tenant").filter(is_enabled=True).order_by("health")
-    shown = [{"row": row, **health_of(row)} for row in rows[:NEWEST]]
+    shown = [{"row": row, **state_of(row)} for row in rows[:NEWEST]]
     return sorted(shown, key=lambda account: account["percent"])[:_SHOWN]

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -16,20 +17,20 @@ from unfold.contrib.filters.admin import BooleanRadioFilter
 from delivery import loop
 from delivery.accounts import instance, snapshot
 from delivery.admin.account_form import account_form
+from delivery.admin.account_state import TONES, page_state, state_of, words
 from delivery.admin.setting_fields import FORGET, PREFIX
+from delivery.admin.steering import SteeredAdmin
 from delivery.models import ProviderAccount
 from delivery.providers.base import Provider, ProviderError, ProviderMisconfigured, elapsed_ms
 from delivery.registry import UnknownProvider, provider, providers
-from delivery.routing import BREAKER
+from delivery.vitals import Vitals, last_hour
 from preferences.channels import CHANNELS
-from tenants.admin.base import OperatorAdmin, action, display, go_to
+from tenants.admin.base import action, display, go_to
 from tenants.admin.filters import TENANT_FILTER
-
-HEALTH_TONES = {"well": "success", "recovering": "warning", "resting": "danger"}
 
 
 @admin.register(ProviderAccount)
-class ProviderAccountAdmin(OperatorAdmin[ProviderAccount]):
+class ProviderAccountAdmin(SteeredAdmin):
     """First the provider is chosen, then its Settings model makes the form. Secrets go in and never out."""
 
     list_display = (
@@ -38,6 +39,7 @@ class ProviderAccountAdmin(OperatorAdmin[ProviderAccount]):
         "provider_label",
         "owner",
         "health_label",
+        "hour",
         "share",
         "rate",
         "enabled",
@@ -47,7 +49,7 @@ class ProviderAccountAdmin(OperatorAdmin[ProviderAccount]):
     list_filter = (TENANT_FILTER, ("is_enabled", BooleanRadioFilter), ("is_sandbox", BooleanRadioFilter))
     search_fields = ("name", "provider")
     autocomplete_fields = ("tenant",)
-    actions_detail = ("check_connection",)
+    actions_detail = ("check_connection", "pin", "drain", "let_go")
     actions_submit_line = ("save_and_check",)
     change_form_before_template = "delivery/admin/account_state.html"
 
@@ -60,14 +62,21 @@ class ProviderAccountAdmin(OperatorAdmin[ProviderAccount]):
     def owner(self, account: ProviderAccount) -> str:
         return account.tenant.name if account.tenant else "the installation"
 
-    @display(description="Health", label=HEALTH_TONES)
+    @display(description="Health", label=TONES)
     def health_label(self, account: ProviderAccount) -> tuple[str, str]:
-        state = health_of(account)
+        state = state_of(account)
         return state["word"], f"{state['percent']} % {state['word']}"
+
+    @display(description="Last hour")
+    def hour(self, account: ProviderAccount) -> str:
+        vitals: Vitals | None = getattr(account, "vitals", None)
+        return words(vitals) if vitals else "no calls"
 
     @display(description="Order", ordering="priority")
     def share(self, account: ProviderAccount) -> str:
-        return f"priority {account.priority}, weight {account.weight}"
+        weight = round(snapshot(account).weight_now(timezone.now()))
+        now = "" if weight == account.weight else f" (now {weight})"
+        return f"priority {account.priority}, weight {account.weight}{now}"
 
     @display(description="Rate")
     def rate(self, account: ProviderAccount) -> str:
@@ -80,6 +89,14 @@ class ProviderAccountAdmin(OperatorAdmin[ProviderAccount]):
     @display(description="Test keys", boolean=True)
     def sandbox(self, account: ProviderAccount) -> bool:
         return account.is_sandbox
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """With the last hour of all the page's accounts, by one look."""
+        page = super().get_changelist_instance(request)
+        found = last_hour([account.pk for account in page.result_list])
+        for account in page.result_list:
+            account.vitals = found.get(account.pk)
+        return page
 
     def get_form(
         self, request: HttpRequest, obj: ProviderAccount | None = None, change: bool = False, **kwargs: Any
@@ -121,7 +138,7 @@ class ProviderAccountAdmin(OperatorAdmin[ProviderAccount]):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         account = self.get_object(request, object_id)
-        state = {"state": health_of(account)} if account else {}
+        state = {"state": page_state(account)} if account else {}
         return super().change_view(request, object_id, form_url, {**state, **(extra_context or {})})
 
     def _choose(self, request: HttpRequest) -> HttpResponse:
@@ -178,23 +195,6 @@ def report(request: HttpRequest, account: ProviderAccount) -> None:
         messages.error(request, str(error))
     else:
         messages.success(request, f"{account.name} answered: connected in {elapsed_ms(begun)} ms.")
-
-
-def health_of(account: ProviderAccount) -> dict[str, Any]:
-    """How the account is now, having drifted back since its last failure."""
-    now = timezone.now()
-    routed = snapshot(account)
-    health = routed.health_now(now)
-    word = "resting" if routed.is_open(now) else "recovering" if health < 1 else "well"
-    return {
-        "word": word,
-        "tone": HEALTH_TONES[word],
-        "percent": round(health * 100),
-        "breaker": round(BREAKER * 100),
-        "well_at": routed.well_at(now),
-        "reason": account.health_reason,
-        "changed_at": account.health_at,
-    }
 
 
 def _title(found: type[Provider]) -> str:

@@ -8,9 +8,10 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.utils import timezone
 
+from delivery import dispatch, vitals
 from delivery.accounts import settings_of
 from delivery.models import ProviderAccount
-from delivery.tests.factories import create_smtp, create_twilio
+from delivery.tests.factories import create_deliveries, create_smtp, create_twilio
 from sandbox.testing import RunningSandbox
 from tenants.models import Tenant
 from tenants.tests.pages import assert_bounded, confirm, post, queries, see, staff
@@ -207,3 +208,58 @@ def test_it_lets_only_those_test_who_may_change(tenant: Tenant, sandbox: Running
 def test_it_lists_within_bounds(admin_client: Client, tenant: Tenant, sandbox: RunningSandbox) -> None:
     assert_bounded(admin_client, ACCOUNTS, lambda: create_twilio(tenant, sandbox))
     assert not [sql for sql in queries(admin_client, ACCOUNTS) if "OFFSET" in sql]
+
+
+def steered(account: ProviderAccount) -> tuple[str, str, str]:
+    account.refresh_from_db()
+    return account.steering, account.steering_reason, account.steered_by
+
+
+def press(client: Client, account: ProviderAccount, button: str, **said: str) -> Any:
+    path = f"{ACCOUNTS}{account.pk}/{button}/"
+    return client.post(path, {"_form_submitted": "on", **said})
+
+
+@pytest.mark.parametrize(
+    ("button", "steering", "word"), [("pin", "pin", "pinned"), ("drain", "drain", "drained")]
+)
+def test_an_operator_takes_it_in_hand(
+    admin_client: Client, tenant: Tenant, sandbox: RunningSandbox, button: str, steering: str, word: str
+) -> None:
+    account = create_twilio(tenant, sandbox)
+    assert press(admin_client, account, button, reason="they have an outage").headers["HX-Redirect"]
+    assert steered(account) == (steering, "they have an outage", "admin")
+    page = see(admin_client, change(account))
+    assert "they have an outage" in page
+    assert "by admin" in page
+    assert word in see(admin_client, ACCOUNTS)
+    assert LogEntry.objects.filter(object_id=str(account.pk)).exists()
+
+
+def test_it_asks_why(admin_client: Client, tenant: Tenant, sandbox: RunningSandbox) -> None:
+    account = create_twilio(tenant, sandbox)
+    assert "HX-Redirect" not in press(admin_client, account, "drain").headers
+    assert steered(account) == ("", "", "")
+
+
+def test_it_is_let_go(admin_client: Client, tenant: Tenant, sandbox: RunningSandbox) -> None:
+    account = create_twilio(tenant, sandbox, steering="drain")
+    assert press(admin_client, account, "let_go").headers["HX-Redirect"]
+    assert steered(account) == ("", "", "admin")
+    assert "Let go by admin" in see(admin_client, change(account))
+
+
+def test_who_may_only_look_steers_nothing(tenant: Tenant, sandbox: RunningSandbox) -> None:
+    account = create_twilio(tenant, sandbox)
+    client = staff("delivery.view_provideraccount")
+    assert press(client, account, "pin", reason="because").status_code == 403
+    assert steered(account) == ("", "", "")
+
+
+def test_it_shows_the_last_hour(admin_client: Client, tenant: Tenant, sandbox: RunningSandbox) -> None:
+    account = create_twilio(tenant, sandbox)
+    assert "no calls" in see(admin_client, ACCOUNTS)
+    dispatch.run(tenant.pk, create_deliveries(tenant, 3))
+    vitals.hand_over()
+    assert "0.0% of 3 calls failed" in see(admin_client, ACCOUNTS)
+    assert "0.0% of 3 calls failed" in see(admin_client, change(account))

@@ -30,8 +30,13 @@ def account(rate: int | None) -> Account:
 @pytest.fixture
 def valkey_away(settings: Settings) -> Iterator[None]:
     settings.REDIS_URL = nowhere()
-    rates._limiter.cache_clear()
+    forget_valkey()
     yield
+    forget_valkey()
+
+
+def forget_valkey() -> None:
+    rates.pool.cache_clear()
     rates._limiter.cache_clear()
 
 

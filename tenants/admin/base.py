@@ -84,14 +84,20 @@ def action(
     description: str,
     icon: str,
     asks: tuple[str, str, str] | None = None,
+    form: type | None = None,
     danger: bool = False,
     permissions: Sequence[str] = ("operate",),
 ) -> Callable[[Method], Method]:
-    """A button of a page. `asks` is the title, text and button of the dialog that posts it.
+    """A button of a page. `asks`: title, text and button of the dialog that posts it, `form`: its fields.
 
     One that asks is called with the dialog's form and answers `go_to`; one that does not must be safe (GET).
     """
-    dialog = asks and {"title": asks[0], "description": asks[1], "form_submit_text": asks[2]}
+    dialog = asks and {
+        "title": asks[0],
+        "description": asks[1],
+        "form_submit_text": asks[2],
+        "form_class": form,
+    }
     variant = enums.ActionVariant.DANGER if danger else enums.ActionVariant.DEFAULT
     decorated: Callable[[Method], Method] = decorators.action(
         description=description, icon=icon, dialog=dialog, variant=variant, permissions=permissions

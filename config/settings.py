@@ -29,6 +29,7 @@ PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
 # The page at `/` that shows the live feed of the demo tenant and sends to it, for whoever opens it.
 DEMO = env.bool("DEMO", default=False)
 SANDBOX_SMTP_PORT = env.int("SANDBOX_SMTP_PORT", default=1025)
+SANDBOX_SMPP_PORT = env.int("SANDBOX_SMPP_PORT", default=2775)
 SANDBOX_URL = env.str("SANDBOX_URL", default="http://127.0.0.1:8025").rstrip("/")
 SECURE_PROXY_SSL_HEADER = (
     ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None

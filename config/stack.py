@@ -39,6 +39,7 @@ class Options:
     port: int = 8000
     inbox_port: int = 8025
     smtp_port: int = 1025
+    smpp_port: int = 2775
     workers: int = dataclasses.field(default_factory=default_workers)
     sandbox: bool = True
 
@@ -68,6 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--smtp-port", type=int, default=default.smtp_port, help="the sandbox's mail server (%(default)s)"
     )
+    parser.add_argument(
+        "--smpp-port", type=int, default=default.smpp_port, help="the sandbox's SMSC (%(default)s)"
+    )
     parser.add_argument("--workers", type=int, default=default.workers, help="worker processes (%(default)s)")
     parser.add_argument("--no-sandbox", dest="sandbox", action="store_false", help="real vendors only")
 
@@ -94,6 +98,7 @@ def _check_ports(options: Options) -> None:
     if options.sandbox:
         wanted["--inbox-port"] = ("127.0.0.1", options.inbox_port)
         wanted["--smtp-port"] = ("127.0.0.1", options.smtp_port)
+        wanted["--smpp-port"] = ("127.0.0.1", options.smpp_port)
     for option, (host, port) in wanted.items():
         if not is_free(host, port):
             raise StartError(f"port {port} is in use: stop what uses it, or choose another with {option}")
@@ -104,6 +109,7 @@ def _environment(options: Options, running: Engines) -> dict[str, str]:
         "PUBLIC_URL": os.environ.get("PUBLIC_URL") or options.url,
         "SANDBOX_URL": options.inbox_url,
         "SANDBOX_SMTP_PORT": str(options.smtp_port),
+        "SANDBOX_SMPP_PORT": str(options.smpp_port),
         "NOTIFICATION_PRIVATE_NETWORKS": _private_networks(),  # the sandbox is on this machine
         "PYTHONUNBUFFERED": "1",
         "CELERY_SKIP_CHECKS": "1",  # `migrate` made them; here they would load the whole API
@@ -128,7 +134,8 @@ def _programs(options: Options) -> list[Program]:
     python = sys.executable
     web = ["-m", "uvicorn", "config.asgi:application", "--host", options.host, "--port", str(options.port)]
     celery = [python, "-m", "celery", "--quiet", "-A", "config"]
-    sandbox = ["-m", "sandbox", "--port", str(options.inbox_port), "--smtp-port", str(options.smtp_port)]
+    own = ["--smtp-port", str(options.smtp_port), "--smpp-port", str(options.smpp_port)]
+    sandbox = ["-m", "sandbox", "--port", str(options.inbox_port), *own]
     programs = [
         Program("web", [python, *web, "--no-access-log", "--timeout-graceful-shutdown", "5"]),
         Program(

@@ -11,7 +11,7 @@ import yaml
 from config.stack import Options, _programs
 from config.tests.processes import ROOT
 
-OF_THE_PLACE = re.compile(r"--(host|port|inbox-port|smtp-port|concurrency)\b.*")
+OF_THE_PLACE = re.compile(r"--(host|port|inbox-port|smtp-port|smpp-port|concurrency)\b.*")
 PROGRAMS = {program.name: program.command for program in _programs(Options())}
 
 

@@ -22,7 +22,12 @@ TAKES = 180  # seconds, on a busy machine
 def demo(*arguments: str) -> tuple[subprocess.Popen[str], int]:
     """It, begun, and the port of its sandbox."""
     inbox = free_port()
-    ports = [f"--port={free_port()}", f"--inbox-port={inbox}", f"--smtp-port={free_port()}"]
+    ports = [
+        f"--port={free_port()}",
+        f"--inbox-port={inbox}",
+        f"--smtp-port={free_port()}",
+        f"--smpp-port={free_port()}",
+    ]
     command = [str(ROOT / "bin/demo"), *ports, *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     return process, inbox
@@ -133,7 +138,7 @@ def test_it_says_which_port_is_in_use(home: Path) -> None:
 def test_it_says_where_the_reason_can_be_read(home: Path) -> None:
     """A sandbox that cannot start: it is to listen twice on one port."""
     port = free_port()
-    process, _ = demo("--once", f"--inbox-port={port}", f"--smtp-port={port}")
+    process, _ = demo("--once", f"--inbox-port={port}", f"--smtp-port={port}", f"--smpp-port={free_port()}")
     code, _, complained = ended(process)
     assert code == 1
     assert "sandbox keeps dying at its start" in complained

@@ -25,7 +25,12 @@ STARTS = 60  # seconds; four Django processes on a busy machine
 def stack(home: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A stack that has said that it is ready, and its address."""
     port = free_port()
-    ports = [f"--port={port}", f"--inbox-port={free_port()}", f"--smtp-port={free_port()}"]
+    ports = [
+        f"--port={port}",
+        f"--inbox-port={free_port()}",
+        f"--smtp-port={free_port()}",
+        f"--smpp-port={free_port()}",
+    ]
     command = [sys.executable, "manage.py", "up", *ports, *arguments]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout is not None
@@ -110,11 +115,12 @@ def answers(url: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize("option", ["--port", "--inbox-port", "--smtp-port"])
+@pytest.mark.parametrize("option", ["--port", "--inbox-port", "--smtp-port", "--smpp-port"])
 def test_it_says_which_port_is_in_use_and_what_to_change(home: Path, option: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        ports = {"--port": free_port(), "--inbox-port": free_port(), "--smtp-port": free_port(), option: port}
+        options = ("--port", "--inbox-port", "--smtp-port", "--smpp-port")
+        ports = {name: port if name == option else free_port() for name in options}
         done = up(*(f"{name}={number}" for name, number in ports.items()))
     assert done.returncode == 1
     assert f"port {port} is in use: stop what uses it, or choose another with {option}" in done.stderr

@@ -31,11 +31,12 @@ def taken_port() -> Iterator[int]:
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_it_works_until_told_to_stop(signum: signal.Signals) -> None:
     """At once, even with a page listening, a mail connection open and a request held without an answer."""
-    with start("--port", "0", "--smtp-port", "0") as process:
+    with start("--port", "0", "--smtp-port", "0", "--smpp-port", "0") as process:
         assert process.stdout is not None
         ready = process.stdout.readline().split()
         assert ready[:3] == ["sandbox", "ready:", "inbox"]
-        url, smtp_port = ready[3], int(ready[5].rpartition(":")[2])
+        url, mail = ready[3], ready[ready.index("smtp") + 1]
+        smtp_port = int(mail.rpartition(":")[2])
         requests.put(f"{url}/api/faults/twilio", json={"accept_then_timeout": True}, timeout=5)
         sms = b"To=%2B15551234567&From=%2B15005550006&Body=hi"
         path = "/2010-04-01/Accounts/AC1/Messages.json"
@@ -58,7 +59,7 @@ def test_it_works_until_told_to_stop(signum: signal.Signals) -> None:
 
 @pytest.mark.parametrize(("option", "other"), [("--port", "--smtp-port"), ("--smtp-port", "--port")])
 def test_it_says_which_port_is_taken(option: str, other: str) -> None:
-    with taken_port() as port, start(option, str(port), other, "0") as process:
+    with taken_port() as port, start(option, str(port), other, "0", "--smpp-port", "0") as process:
         out, error = process.communicate(timeout=10)
     assert process.returncode == 1
     assert out == ""

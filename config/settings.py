@@ -154,6 +154,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 1.0,
         "options": {"expires": 5, "priority": 0},
     },
+    "purge-attachments": {
+        "task": "delivery.purge_attachments",
+        "schedule": 600.0,
+        "options": {"expires": 300},
+    },
     "recover-expired": {
         "task": "delivery.recover_expired",
         "schedule": NOTIFICATION_LEASE_SECONDS / 4,
@@ -190,6 +195,24 @@ NOTIFICATION_SEND_TIMEOUT = env.float("NOTIFICATION_SEND_TIMEOUT", default=10.0)
 NOTIFICATION_RETRY_THRESHOLD = env.int("NOTIFICATION_RETRY_THRESHOLD", default=3)
 # URLs that others chose (webhooks, push services, attachments) lead to public addresses or to these networks.
 NOTIFICATION_PRIVATE_NETWORKS = env.list("NOTIFICATION_PRIVATE_NETWORKS", default=[])
+# Attachments: bytes of one and of a message's together, and what no mail server would take.
+ATTACHMENT_MAX_BYTES = env.int("ATTACHMENT_MAX_BYTES", default=10 * 1024 * 1024)
+ATTACHMENTS_MAX_BYTES = env.int("ATTACHMENTS_MAX_BYTES", default=20 * 1024 * 1024)
+ATTACHMENT_REFUSED_EXTENSIONS = env.str(
+    "ATTACHMENT_REFUSED_EXTENSIONS",
+    default="ade,adp,apk,appx,bat,cab,chm,cmd,com,cpl,dll,dmg,exe,hta,ins,iso,jar,js,jse,lib,lnk,mde,msc,msi,"
+    "msix,msp,mst,nsh,pif,ps1,scr,sct,shb,sys,vb,vbe,vbs,vhd,vxd,wsc,wsf,wsh",
+).split(",")
+# Every web and worker process must reach it.
+ATTACHMENTS_ROOT = env.str("ATTACHMENTS_ROOT", default="") or str(CARILLON_HOME / "attachments")
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "attachments": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": ATTACHMENTS_ROOT, "allow_overwrite": True},
+    },
+}
 # A batch is handed to the broker this many chunks at a time, so that others are not kept waiting behind it.
 NOTIFICATION_RELEASE_WINDOW = env.int("NOTIFICATION_RELEASE_WINDOW", default=8)
 IDEMPOTENCY_HOURS = env.int("IDEMPOTENCY_HOURS", default=24)

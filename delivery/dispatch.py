@@ -9,9 +9,10 @@ import asyncio
 import datetime as dt
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -20,10 +21,21 @@ from django.db import OperationalError
 from django.utils import timezone
 from pydantic import ValidationError
 
-from delivery import loop, queue, rates, receipts, recording, settlement, vitals
+from delivery import (
+    attachments,
+    fetching,
+    loop,
+    queue,
+    rates,
+    receipts,
+    recording,
+    settlement,
+    vitals,
+)
 from delivery.accounts import Accounts, send_budget
 from delivery.models import HELD, URGENT
 from delivery.providers.base import (
+    Attachment,
     Button,
     Content,
     ErrorKind,
@@ -57,6 +69,12 @@ class Parcel:
     leg: Leg
     choice: Choice
     content: Content
+    attachments: tuple[Attachment, ...] = ()
+
+    @property
+    def overrides(self) -> Mapping[str, Any]:
+        """The template's, and the request's before them."""
+        return {**self.content.overrides, **self.leg.payload.get("overrides", {}).get(self.leg.channel, {})}
 
 
 def run(tenant_id: UUID, ids: Sequence[UUID]) -> None:
@@ -68,7 +86,8 @@ def run(tenant_id: UUID, ids: Sequence[UUID]) -> None:
         locale, order = Tenant.objects.values_list("locale", "account_order").get(pk=tenant_id)
         accounts = Accounts.of(tenant_id, {leg.channel for leg in legs}, order)
     parcels, settled = _isolated(legs, accounts, locale)
-    settled += deliver(parcels, accounts)
+    parcels, incomplete = _with_attachments(tenant_id, parcels)
+    settled += incomplete + deliver(parcels, accounts)
     queue.ring(tenant_id, recording.settle(tenant_id, settled))
     vitals.count(s.call for s in settled if s.call is not None)
 
@@ -202,6 +221,31 @@ def _hold(
     return settlement.uncalled(leg, step, now=now, account_id=account_id, reason=reason, detail=detail)
 
 
+def _with_attachments(tenant_id: UUID, parcels: Sequence[Parcel]) -> Prepared:
+    """The parcels with their files, each read or fetched once; those that lack one are settled."""
+    wanted = {parcel.leg.id: found for parcel in parcels if (found := parcel.overrides.get("attachments"))}
+    if not wanted:
+        return list(parcels), []
+    references = [reference for found in wanted.values() for reference in found]
+    stored = {reference["sha256"] for reference in references if "sha256" in reference}
+    urls = {reference["url"] for reference in references if "sha256" not in reference}
+    loaded: attachments.Loaded = {**attachments.load_all(tenant_id, stored), **fetching.fetch(urls)}
+    complete: list[Parcel] = []
+    settled: list[Settlement] = []
+    for parcel in parcels:
+        try:
+            files = attachments.attached(wanted.get(parcel.leg.id, ()), loaded)
+            complete.append(replace(parcel, attachments=files))
+        except ProviderError as error:
+            settled.append(_incomplete(parcel.leg, error))
+    return complete, settled
+
+
+def _incomplete(leg: Leg, error: ProviderError) -> Settlement:
+    """Another account would lack the file as well: it is tried again, and then the next route is taken."""
+    return settlement.failed(leg, error, others=0, now=timezone.now(), jitter=_random.random())
+
+
 def by_account(parcels: Sequence[Parcel]) -> dict[Account, list[Parcel]]:
     groups: dict[Account, list[Parcel]] = defaultdict(list)
     for parcel in parcels:
@@ -262,20 +306,20 @@ def _checked(outcomes: Outcomes, expected: int) -> Outcomes:
 
 def _message(parcel: Parcel) -> Message:
     leg = parcel.leg
-    requested = leg.payload.get("overrides", {}).get(leg.channel, {})
     action = leg.payload.get("action")
     return Message(
         id=leg.id,
         reference=f"{leg.id}.{leg.attempt}",
         to=leg.address,
         content=parcel.content,
-        overrides={**parcel.content.overrides, **requested},
+        overrides={name: value for name, value in parcel.overrides.items() if name != "attachments"},
         notification_id=leg.notification_id,
         template_version_id=leg.template_version_id,
         category=leg.category,
         locale=leg.locale,
         data=leg.payload.get("data", {}),
         action=Button(**action) if action else None,
+        attachments=parcel.attachments,
         is_urgent=leg.priority == URGENT,
         expires_at=leg.deadline,
         badge=leg.payload.get("badge"),
@@ -283,13 +327,9 @@ def _message(parcel: Parcel) -> Message:
 
 
 def _outcome(parcel: Parcel, call: Call, accounts: Accounts, now: dt.datetime) -> Settlement:
-    leg = parcel.leg
     if isinstance(call.outcome, Sent):
-        return settlement.sent(leg, call, parcel.content, now)
-    others = accounts.others(
-        leg.channel,
-        leg.address,
-        is_test=leg.is_test,
-        spent=[*leg.spent_accounts, str(call.choice.account.id)],
-    )
+        return settlement.sent(parcel.leg, call, parcel.content, now)
+    leg = parcel.leg
+    spent = [*leg.spent_accounts, str(call.choice.account.id)]
+    others = accounts.others(leg.channel, leg.address, is_test=leg.is_test, spent=spent)
     return settlement.failed(leg, call.outcome, others=others, now=now, jitter=_random.random(), call=call)

@@ -161,6 +161,23 @@ class Delivery(models.Model):
         return f"{self.channel} · {self.status}"
 
 
+class StoredFile(models.Model):
+    """An attachment's content, which stands in the storage under its hash."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    sha256 = models.CharField(max_length=64)
+    size = models.PositiveIntegerField(help_text="Bytes.")
+    keep_until = models.DateTimeField(help_text="Purged after that: by then nothing needs it any more.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "sha256"], name="stored_file_hash")]
+        indexes = [models.Index(fields=["keep_until"], name="stored_file_age")]
+
+    def __str__(self) -> str:
+        return self.sha256[:12]
+
+
 class Outcome(models.TextChoices):
     """How an attempt ended: sent, or one of the five kinds of error."""
 

@@ -6,8 +6,8 @@ from celery import shared_task
 from celery.signals import worker_process_shutdown
 from django.utils import timezone
 
+from delivery import attachments, escalation, loop, queue, receipts, recovery
 from delivery import dispatch as dispatching
-from delivery import escalation, loop, queue, receipts, recovery
 
 
 @shared_task(name="delivery.dispatch")
@@ -25,6 +25,11 @@ def release_due() -> None:
 @shared_task(name="delivery.recover_expired")
 def recover_expired() -> None:
     recovery.recover_expired()
+
+
+@shared_task(name="delivery.purge_attachments")
+def purge_attachments() -> None:
+    attachments.purge()
 
 
 @worker_process_shutdown.connect

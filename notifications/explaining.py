@@ -15,8 +15,8 @@ from delivery.providers.base import Content
 from delivery.queue import Leg
 from delivery.routing import Choice, choose
 from delivery.settlement import SEEN_COUNTS, onward
-from notifications import planning
-from notifications.intake import Accepted, accept_one
+from notifications import files, planning
+from notifications.intake import Accepted, Refused, accept_one, refusal
 from notifications.models import Notification, NotificationStatus
 from notifications.requests import NewNotification
 from preferences.addresses import mask
@@ -27,12 +27,24 @@ from tenants.models import Tenant
 def explain(tenant: Tenant, request: NewNotification, *, is_test: bool = False) -> dict[str, Any]:
     """Every decision with its reason, and the words for each route. Raises the problem that `send` would."""
     with tenant_scope(tenant.pk):
-        accepted = accept_one(tenant, request, is_test=is_test)
+        accepted = accept_one(tenant, _without_files(request), is_test=is_test)
         Notification.objects.filter(pk=accepted.id).update(status=NotificationStatus.ACCEPTED)
         planning.plan(tenant.pk, [accepted.id])
         answer = _answer(tenant, accepted)
         transaction.set_rollback(True)
     return answer
+
+
+def _without_files(request: NewNotification) -> NewNotification:
+    """Storage knows no transaction that could be undone."""
+    if not files.given(request):
+        return request
+    for error in files.errors(request):
+        raise refusal(Refused([error]))
+    assert request.overrides is not None
+    assert request.overrides.email is not None
+    email = request.overrides.email.model_copy(update={"attachments": None})
+    return request.model_copy(update={"overrides": request.overrides.model_copy(update={"email": email})})
 
 
 def _answer(tenant: Tenant, accepted: Accepted) -> dict[str, Any]:

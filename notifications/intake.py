@@ -16,7 +16,7 @@ import orjson
 from django.db import transaction
 from django.utils import timezone
 
-from notifications import rings
+from notifications import files, rings
 from notifications.models import Intake, Notification, NotificationStatus
 from notifications.requests import PRIORITIES, NewNotification
 from preferences.addresses import RecipientFields, normalize
@@ -93,10 +93,19 @@ def accept_one(tenant: Tenant, request: NewNotification, **options: Any) -> Acce
     return answer
 
 
+_STATUSES = {
+    "validation_error": 400,
+    "invalid_phone": 400,
+    "invalid_base64": 400,
+    "attachment_too_large": 413,
+    "attachments_too_large": 413,
+}
+
+
 def refusal(refused: Refused) -> Problem:
-    """Well-formed but impossible (422), unless what is wrong is a value's own form (400)."""
+    """Well-formed but impossible (422), unless what is wrong is a value's own form (400) or size (413)."""
     first = refused.errors[0]
-    status = 400 if first.code in {"validation_error", "invalid_phone"} else 422
+    status = _STATUSES.get(first.code, 422)
     return Problem(status, first.code, first.detail, errors=refused.errors)
 
 
@@ -123,6 +132,7 @@ def _check(
     code = request.category or (template.category if template else "transactional")
     channels = plain(request.channels or ()) or (template.channels if template else ())
     errors = [
+        *files.errors(request),
         *_category_errors(code, known),
         *(_channel_errors(channels, template) if channels else _default_errors(tenant, template)),
         *_timing_errors(request, now),
@@ -239,13 +249,23 @@ def insert(
             if isinstance(item.recipient, RecipientFields) and item.recipient.id
         ],
     )
-    rows = (_row(tenant, item, id, now, is_test, batch_id) for item, id in zip(items, ids, strict=True))
+    overrides = [_overrides(tenant, item, now) for item in items]  # no statement fits between COPY's rows
+    rows = (
+        _row(tenant, item, said, id, now, is_test, batch_id)
+        for item, said, id in zip(items, overrides, ids, strict=True)
+    )
     copy_rows(Notification, _COLUMNS, rows)
     Intake.objects.create(tenant_id=tenant.pk, accepted=len(items), created_at=now)
 
 
 def _row(
-    tenant: Tenant, item: Checked, id: UUID, now: dt.datetime, is_test: bool, batch_id: UUID | None
+    tenant: Tenant,
+    item: Checked,
+    overrides: dict[str, Any],
+    id: UUID,
+    now: dt.datetime,
+    is_test: bool,
+    batch_id: UUID | None,
 ) -> tuple[Any, ...]:
     request, template = item.request, item.template
     status = NotificationStatus.SCHEDULED if item.send_at else NotificationStatus.ACCEPTED
@@ -259,7 +279,7 @@ def _row(
             item.expires_at,
             request.reference,
             _json(request.metadata),
-            _json(_overrides(request)),
+            _json(overrides),
             batch_id,
             is_test,
         ),
@@ -276,8 +296,15 @@ def _whom(recipient: str | RecipientFields) -> tuple[str, str, str | None]:
     return "", recipient.type, _json(recipient.model_dump(exclude_none=True))
 
 
-def _overrides(request: NewNotification) -> dict[str, Any]:
-    return request.overrides.model_dump(mode="json", exclude_none=True) if request.overrides else {}
+def _overrides(tenant: Tenant, item: Checked, now: dt.datetime) -> dict[str, Any]:
+    """With references in place of attachments, which are kept."""
+    if item.request.overrides is None:
+        return {}
+    overrides = item.request.overrides.model_dump(mode="json", exclude_none=True)
+    if files.given(item.request):
+        kept = files.keep(tenant.pk, item.request, due=item.send_at or now)
+        overrides["email"]["attachments"] = kept
+    return overrides
 
 
 def _json(value: Any) -> str:

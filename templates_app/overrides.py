@@ -9,12 +9,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, HttpUrl, StringConstraints
+from pydantic import Field, HttpUrl, StringConstraints, model_validator
 
 from tenants.parsing import RequestModel
 
 Line = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Document = dict[str, Any]
+
+
+_FILENAME = r"^[^\x00-\x1f\x7f/\\]+$"
+_MEDIA_TYPE = r"^[\w.+-]+/[\w.+-]+$"
+
+
+class AttachmentFields(RequestModel):
+    """A file: its content in base64 (RFC 4648), or a URL to fetch it from when the message goes out.
+
+    With a `content_id` it is an image that the HTML shows by `cid:` (RFC 2392).
+    """
+
+    filename: Annotated[str, StringConstraints(max_length=255, pattern=_FILENAME)]
+    content_type: Annotated[str, StringConstraints(max_length=127, pattern=_MEDIA_TYPE)] | None = None
+    content: str | None = None
+    url: HttpUrl | None = None
+    content_id: Annotated[str, StringConstraints(pattern=r"^[\w.@+-]{1,127}$")] | None = None
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> AttachmentFields:
+        if (self.content is None) == (self.url is None):
+            raise ValueError("give content or url, one of them")
+        return self
 
 
 class EmailOverrides(RequestModel):
@@ -24,6 +47,7 @@ class EmailOverrides(RequestModel):
     cc: Annotated[list[str], Field(max_length=50)] | None = None
     bcc: Annotated[list[str], Field(max_length=50)] | None = None
     headers: dict[str, str] | None = None
+    attachments: Annotated[list[AttachmentFields], Field(max_length=20)] | None = None
     tags: Annotated[list[Line], Field(max_length=10)] | None = None
     metadata: dict[str, Line] | None = None
 

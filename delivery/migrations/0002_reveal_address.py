@@ -4,14 +4,16 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('delivery', '0001_initial'),
+        ("delivery", "0001_initial"),
     ]
 
     operations = [
         migrations.AlterModelOptions(
-            name='delivery',
-            options={'permissions': [('reveal_address', 'Can see whole addresses')], 'verbose_name_plural': 'deliveries'},
+            name="delivery",
+            options={
+                "permissions": [("reveal_address", "Can see whole addresses")],
+                "verbose_name_plural": "deliveries",
+            },
         ),
     ]

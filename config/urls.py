@@ -11,6 +11,7 @@ urlpatterns = [
     path("", include("notifications.page_urls")),
     path("api/v1/services/", include("preferences.urls")),
     path("api/v1/admin/", include("templates_app.urls")),
+    path("api/v1/admin/", include("delivery.api_urls")),
     path("api/v1/users/me/", include("notifications.api.user_urls")),
     path("api/v1/users/me/", include("preferences.user_urls")),
     path("api/v1/", include("notifications.api.urls")),

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from config.overdue import delivery_overdue
-from delivery.admin.account_state import state_of
+from delivery.account_state import state_of
 from delivery.models import WAITING, Delivery, DeliveryStatus, ProviderAccount
 from preferences.admin.addresses import shown
 from tenants.admin.base import STATUS_TONES

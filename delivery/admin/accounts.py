@@ -15,9 +15,9 @@ from django.utils import timezone
 from unfold.contrib.filters.admin import BooleanRadioFilter
 
 from delivery import loop
+from delivery.account_state import TONES, page_state, state_of, words
 from delivery.accounts import instance, snapshot
 from delivery.admin.account_form import account_form
-from delivery.admin.account_state import TONES, page_state, state_of, words
 from delivery.admin.setting_fields import FORGET, PREFIX
 from delivery.admin.steering import SteeredAdmin
 from delivery.models import ProviderAccount

@@ -19,11 +19,9 @@ from delivery.providers.base import Button, ErrorKind, Message, ProviderError, S
 from delivery.providers.push.webpush import WebPush
 from delivery.tests.contract import PROXY, Answer, Server, Signal
 from delivery.tests.providers.browser import Browser
+from delivery.tests.push import VAPID_KEY
 from delivery.tests.url_contract import UrlContract
 from tenants.ids import new_id
-
-PRIVATE = "dSAMlvkOnHkcfRcJdYzpRsYRcRmcNzY2AhFJfWUvoqM"
-"""Nobody's key."""
 
 BROWSER = Browser()
 IN_AN_HOUR = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
@@ -34,7 +32,7 @@ class TestWebPush(UrlContract):
     address = "browser-of-ann"
     bad_address = "browser-of-nobody"
     place = "/push/"
-    secret = PRIVATE
+    secret = VAPID_KEY
     has_secret = True
     kinds: ClassVar[Mapping[Signal, ErrorKind]] = {
         **{signal: kind for signal, kind in UrlContract.kinds.items() if signal is not Signal.GARBLED},
@@ -51,7 +49,7 @@ class TestWebPush(UrlContract):
         settings.NOTIFICATION_PRIVATE_NETWORKS = ["127.0.0.0/8"]
 
     def settings_for(self, base_url: str) -> dict[str, Any]:
-        return {"private_key": PRIVATE, "subject": "mailto:push@shop.example"}
+        return {"private_key": VAPID_KEY, "subject": "mailto:push@shop.example"}
 
     def message(self, to: str = "") -> Message:
         plain = super().message(to)

@@ -193,6 +193,8 @@ NOTIFICATION_CHUNK_SIZE = env.int("NOTIFICATION_CHUNK_SIZE", default=200)
 NOTIFICATION_SEND_CONCURRENCY = env.int("NOTIFICATION_SEND_CONCURRENCY", default=100)
 NOTIFICATION_SEND_TIMEOUT = env.float("NOTIFICATION_SEND_TIMEOUT", default=10.0)
 NOTIFICATION_RETRY_THRESHOLD = env.int("NOTIFICATION_RETRY_THRESHOLD", default=3)
+# How long a delivery waits for the only account there is, when that refuses: bad credentials, no credit.
+NOTIFICATION_PARK_HOURS = env.int("NOTIFICATION_PARK_HOURS", default=24)
 # URLs that others chose (webhooks, push services, attachments) lead to public addresses or to these networks.
 NOTIFICATION_PRIVATE_NETWORKS = env.list("NOTIFICATION_PRIVATE_NETWORKS", default=[])
 # Attachments: bytes of one and of a message's together, and what no mail server would take.

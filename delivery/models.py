@@ -78,6 +78,8 @@ URGENT = 0
 """The priority that waits for nothing."""
 HELD = "account_rate"
 """The reason of a delivery that waits for its turn at an account's rate."""
+PARKED = "account_down"
+"""The reason of a delivery that waits for its account to be mended: there is no other, and no other route."""
 WAITING = (DeliveryStatus.QUEUED, DeliveryStatus.DEFERRED)
 IN_FLIGHT = (*WAITING, DeliveryStatus.SENDING)
 

@@ -21,7 +21,7 @@ from django.db import connection
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from delivery.models import HELD, WAITING, Delivery, DeliveryStatus
+from delivery.models import HELD, PARKED, WAITING, Delivery, DeliveryStatus
 from tenants.bulk import copy_rows, uuid_array
 from tenants.context import installation_scope
 
@@ -250,6 +250,23 @@ _HOLD_CHAINS = """
     SELECT FROM delivery_delivery
      WHERE notification_id = ANY(%s) AND within IS NOT NULL ORDER BY id FOR UPDATE
 """
+
+_UNPARK = f"""
+    UPDATE delivery_delivery SET due_at = %(now)s, ring_at = %(now)s
+     WHERE status = 'queued' AND reason = '{PARKED}' AND channel = %(channel)s AND due_at > %(now)s
+       AND (%(tenant_id)s::uuid IS NULL OR tenant_id = %(tenant_id)s)
+"""
+
+
+def unpark(channel: str, tenant_id: UUID | None) -> int:
+    """Try again at once what waits for an account of the channel: somebody has just mended one. How many.
+
+    The sweeper rings for them within a second; the account's rate parts them. None: those of every tenant.
+    """
+    with installation_scope(), connection.cursor() as cursor:
+        cursor.execute(_UNPARK, {"now": timezone.now(), "channel": channel, "tenant_id": tenant_id})
+        return int(cursor.rowcount)
+
 
 _CANCEL = """
     UPDATE delivery_delivery d

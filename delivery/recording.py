@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection
 
 from delivery.accounts import snapshot
-from delivery.models import IN_FLIGHT, Attempt, Delivery, DeliveryStatus, Outcome, ProviderAccount
+from delivery.models import IN_FLIGHT, PARKED, Attempt, Delivery, DeliveryStatus, Outcome, ProviderAccount
 from delivery.providers.base import ProviderError, Sent
 from delivery.queue import PATIENCE
 from delivery.registry import providers
@@ -91,7 +91,7 @@ def write(tenant_id: UUID, settlements: Sequence[Settlement], *, news: Sequence[
     _record_health(calls)
     _suppress(tenant_id, calls)
     settled = [s for s in settlements if s.leg.id in written]
-    changes = [*news, *(_change(s) for s in settled if not s.is_waiting)]
+    changes = [*news, *(_change(s) for s in settled if not s.is_waiting or s.reason == PARKED)]
     if changes:
         deliveries_changed.send(Delivery, tenant_id=tenant_id, changes=changes)
     return [

@@ -12,11 +12,16 @@ LONGEST = dt.timedelta(days=1).total_seconds()
 """The longest wait that a vendor may ask for, in seconds."""
 
 
+_PARKED_FIRST, _PARKED_LONGEST = 30.0, 900.0
+"""Seconds between two looks at an account that refuses: its operator may mend it any minute, or tomorrow."""
+
+
 class Action(StrEnum):
     RETRY = "retry"  # the same account, at `at`
     HOLD = "hold"  # the same account, at `at`, without using up a try
     NEXT_ACCOUNT = "next_account"
     NEXT_ROUTE = "next_route"
+    PARK = "park"  # any account, at `at`: none works now, and somebody has to mend one
     AWAIT_RECEIPT = "await_receipt"
     DEAD_LETTER = "dead_letter"
     EXPIRE = "expire"
@@ -33,7 +38,7 @@ class Step:
 class State:
     """What the delivery still has: failed tries with this account, further accounts, further routes, time.
 
-    `calls` counts all its attempts, this one too.
+    `calls` counts all its attempts, this one too. `may_park`: it is young enough to wait for a person.
     """
 
     tries: int
@@ -42,6 +47,7 @@ class State:
     deadline: dt.datetime | None = None
     unknown_policy: str = "resend"
     calls: int = 1
+    may_park: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ class Policy:
         return min(self.longest, self.base * 2.0 ** min(tries, 32)) * (1 + jitter / 4)
 
 
-_SENDS_AGAIN = {Action.RETRY, Action.HOLD, Action.NEXT_ACCOUNT, Action.NEXT_ROUTE}
+_SENDS_AGAIN = {Action.RETRY, Action.HOLD, Action.PARK, Action.NEXT_ACCOUNT, Action.NEXT_ROUTE}
 
 
 def next_step(error: ProviderError, state: State, policy: Policy, *, now: dt.datetime, jitter: float) -> Step:
@@ -79,11 +85,18 @@ def _after(error: ProviderError, state: State, policy: Policy, *, now: dt.dateti
         case ErrorKind.TRANSIENT:
             return _give_up_account("retries spent", state, now)
         case ErrorKind.ACCOUNT:
-            return _give_up_account("account refused", state, now)
+            return _after_account(state, now, jitter)
         case ErrorKind.ADDRESS:
             return _give_up_route("address refused", state, now)
         case ErrorKind.UNKNOWN:
             return _after_unknown(state, policy, now)
+
+
+def _after_account(state: State, now: dt.datetime, jitter: float) -> Step:
+    if state.accounts_left or state.routes_left or not state.may_park:
+        return _give_up_account("account refused", state, now)
+    wait = min(_PARKED_LONGEST, _PARKED_FIRST * 2.0 ** min(state.calls - 1, 16)) * (1 + jitter / 4)
+    return _wait(Action.PARK, "account refused: parked until it is mended", wait, state, now)
 
 
 def _asked_for(error: ProviderError, jitter: float) -> float:

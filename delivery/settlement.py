@@ -9,12 +9,12 @@ from uuid import UUID
 
 from django.conf import settings
 
-from delivery.models import DeliveryStatus
+from delivery.models import PARKED, DeliveryStatus
 from delivery.providers.base import Content, ProviderError, Sent
 from delivery.queue import Leg
 from delivery.retries import Action, Policy, State, Step, next_step
 from delivery.routing import Choice
-from tenants.ids import new_id
+from tenants.ids import made_at, new_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +117,16 @@ def failed(
         deadline=leg.deadline,
         unknown_policy=leg.unknown_policy,
         calls=leg.attempt,
+        may_park=not is_overtaken and _is_young(leg, now),
     )
     step = next_step(error, state, policy, now=now, jitter=jitter)
     account_id = call.choice.account.id if call else leg.account_id
     detail = f"{error.code}: {error.message}" if error.code else error.message
     return replace(_after(leg, step, account_id, now), call=call, next_step=step.reason, detail=detail)
+
+
+def _is_young(leg: Leg, now: dt.datetime) -> bool:
+    return now - made_at(leg.id) < dt.timedelta(hours=settings.NOTIFICATION_PARK_HOURS)
 
 
 def surmised(settlement: Settlement) -> Settlement:
@@ -143,7 +148,9 @@ def uncalled(
     return replace(after, reason=reason or after.reason, refund=True, detail=detail)
 
 
-def _after(leg: Leg, step: Step, account_id: UUID | None, now: dt.datetime) -> Settlement:
+def _after(  # noqa: PLR0911 - one for each step
+    leg: Leg, step: Step, account_id: UUID | None, now: dt.datetime
+) -> Settlement:
     """The state that a step leads to."""
     here = Settlement(
         leg, DeliveryStatus.QUEUED, step.reason, now, due_at=step.at, route=leg.route, account_id=account_id
@@ -153,6 +160,8 @@ def _after(leg: Leg, step: Step, account_id: UUID | None, now: dt.datetime) -> S
             return replace(here, reason="retrying", tries=leg.tries + 1, spent_accounts=leg.spent_accounts)
         case Action.HOLD:
             return replace(here, reason="rate_limited", tries=leg.tries, spent_accounts=leg.spent_accounts)
+        case Action.PARK:
+            return replace(here, reason=PARKED, account_id=None)
         case Action.NEXT_ACCOUNT:
             spent = [*leg.spent_accounts, str(account_id)]
             return replace(here, reason="next_account", account_id=None, spent_accounts=spent)

@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db import connection
 from django.utils import timezone
 
-from delivery.models import DeliveryStatus
+from delivery.models import PARKED, DeliveryStatus
 from delivery.signals import Change
 from notifications.intake import Refused, accept
 from notifications.models import Notification
@@ -44,7 +44,8 @@ def causes(changes: Sequence[Change]) -> Found:
     """What of a chunk's news is to be told, and which notifications each concerns."""
     found: Found = defaultdict(list)
     for change in changes:
-        if change.status == DeliveryStatus.FAILED and change.reason not in _RECIPIENTS_OWN:
+        is_failed = change.status == DeliveryStatus.FAILED and change.reason not in _RECIPIENTS_OWN
+        if is_failed or change.reason == PARKED:
             found[Cause(change.channel, change.reason)].append(change.notification_id)
     return found
 
@@ -97,6 +98,7 @@ def _is_news(tenant_id: UUID, cause: Cause) -> bool:
 def _request(to: str, cause: Cause, count: int) -> NewNotification:
     """By channels of our own choice: the failing one would not bring it."""
     channels = [channel for channel in ("in_app", "email") if channel != cause.channel]
+    title, what, advice = _words(cause)
     how_many = "A delivery" if count == 1 else f"{count} deliveries"
     return NewNotification.model_validate(
         {
@@ -106,12 +108,26 @@ def _request(to: str, cause: Cause, count: int) -> NewNotification:
             "priority": "high",
             "channels": channels,
             "content": {
-                "subject": f"Deliveries by {cause.channel} fail: {cause.reason}",
-                "title": f"Deliveries by {cause.channel} fail: {cause.reason}",
-                "body": f"{how_many} by {cause.channel} just failed with the reason {cause.reason!r}. "
-                "More may follow; you hear of this reason again in an hour. Look at the dead letters, "
-                "mend the cause, and put them back.",
+                "subject": title,
+                "title": title,
+                "body": f"{how_many} by {cause.channel} {what}. More may follow; you hear of this again in an "
+                f"hour. {advice}",
             },
             "metadata": {"alert": cause._asdict()},
         }
+    )
+
+
+def _words(cause: Cause) -> tuple[str, str, str]:
+    """A title, what happened, and what to do."""
+    if cause.reason == PARKED:
+        return (
+            f"Deliveries by {cause.channel} wait for their account",
+            "just found every account refusing",
+            "Mend the account: they go out by themselves then, and are dead letters after a day.",
+        )
+    return (
+        f"Deliveries by {cause.channel} fail: {cause.reason}",
+        f"just failed with the reason {cause.reason!r}",
+        "Look at the dead letters, mend the cause, and put them back.",
     )

@@ -8,11 +8,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import time_machine
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from config.embedded.valkey import free_port
-from delivery import dispatch
+from delivery import dispatch, queue
 from delivery.models import Delivery, ProviderAccount
 from delivery.signals import Change, deliveries_changed
 from delivery.tests.factories import (
@@ -241,6 +242,37 @@ def test_an_account_that_is_refused_makes_way_for_the_next(tenant: Tenant, sandb
     assert state(id) == ("queued", "next_account")
     send(tenant, id)
     assert outcomes(id) == [("account", "20003"), ("sent", "")]
+
+
+def test_it_waits_for_its_only_account_to_be_mended(tenant: Tenant, sandbox: RunningSandbox) -> None:
+    account = create_twilio(tenant, sandbox)
+    sandbox.fault(sid(account), status=401, times=1)
+    id = create_delivery(tenant)
+    dispatch.run(tenant.pk, [id])
+    assert state(id) == ("queued", "account_down")
+    assert 29 < seconds_until_due(id) < 38
+    ProviderAccount.objects.update(health=1.0)  # its operator mends it
+    assert queue.unpark("sms", create_tenant().pk) == 0
+    assert queue.unpark("sms", tenant.pk) == 1
+    dispatch.run(tenant.pk, [id])
+    assert outcomes(id) == [("account", "20003"), ("sent", "")]
+
+
+def test_it_waits_for_its_only_account_a_day(tenant: Tenant, sandbox: RunningSandbox) -> None:
+    account = create_twilio(tenant, sandbox)
+    sandbox.fault(sid(account), status=401)
+    with time_machine.travel(timezone.now() - dt.timedelta(hours=25), tick=True):
+        id = create_delivery(tenant)
+    dispatch.run(tenant.pk, [id])
+    assert state(id) == ("failed", "account_refused")
+
+
+def test_it_does_not_wait_past_its_deadline(tenant: Tenant, sandbox: RunningSandbox) -> None:
+    account = create_twilio(tenant, sandbox)
+    sandbox.fault(sid(account), status=401)
+    id = create_delivery(tenant, deadline=timezone.now() + dt.timedelta(seconds=20))
+    dispatch.run(tenant.pk, [id])
+    assert state(id) == ("expired", "expired")
 
 
 def test_it_waits_while_every_account_rests(tenant: Tenant, sandbox: RunningSandbox) -> None:

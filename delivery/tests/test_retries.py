@@ -66,6 +66,28 @@ def test_it_goes_on_by_what_is_left(
     assert (after.action, after.reason) == (action, reason)
 
 
+@pytest.mark.parametrize(
+    ("kind", "left", "action"),
+    [
+        ("account", NOTHING, Action.PARK),
+        ("account", ACCOUNTS, Action.NEXT_ACCOUNT),
+        ("account", ROUTES, Action.NEXT_ROUTE),
+        ("address", NOTHING, Action.DEAD_LETTER),
+    ],
+)
+def test_it_parks_what_only_a_refusing_account_could_send(
+    kind: str, left: tuple[bool, bool], action: Action
+) -> None:
+    assert step(kind, left=left, may_park=True).action is action
+
+
+def test_it_looks_less_and_less_often_at_an_account_that_refuses() -> None:
+    waits = [
+        (step("account", may_park=True, calls=calls).at - NOW).total_seconds() for calls in (1, 2, 3, 9, 99)
+    ]
+    assert waits == [30, 60, 120, 900, 900]
+
+
 @pytest.mark.parametrize("tries", [0, 3])
 @pytest.mark.parametrize("left", [NOTHING, BOTH])
 @pytest.mark.parametrize(("policy", "action"), [("wait", Action.AWAIT_RECEIPT), ("stop", Action.DEAD_LETTER)])

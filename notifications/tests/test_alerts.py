@@ -92,6 +92,16 @@ def test_an_alert_that_cannot_be_told_undoes_nothing(tenant: Tenant, service: Ap
     assert Notification.objects.get(recipient_external_id="ann").status == "failed"
 
 
+def test_what_waits_for_its_account_is_told_too(
+    tenant: Tenant, service: Api, drain: Any, sandbox: RunningSandbox
+) -> None:
+    account = create_twilio(tenant, sandbox)
+    sandbox.fault(account.settings["account_sid"], status=401)
+    fail(service, drain)
+    assert told() == ["Deliveries by sms wait for their account"]
+    assert ledger(tenant.pk).became == {"processing": 1, "sent": 1}
+
+
 def test_it_does_not_go_by_the_channel_that_fails(
     tenant: Tenant, service: Api, drain: Any, sandbox: RunningSandbox
 ) -> None:

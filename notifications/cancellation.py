@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from delivery import queue
+from delivery.models import Delivery
 from notifications.models import UNPLANNED, Batch, Notification, NotificationStatus
 from notifications.receivers import roll_up
 from tenants.context import tenant_scope
@@ -52,6 +53,7 @@ def _cancel_each(tenant_id: UUID, rows: QuerySet[Notification], chunk: int) -> N
     unplanned, planned = rows.filter(status__in=UNPLANNED), rows.filter(status=NotificationStatus.PROCESSING)
     _by_chunks(tenant_id, unplanned, chunk, partial(_cancel_unplanned, tenant_id))
     _by_chunks(tenant_id, planned, chunk, _cancel_planned)
+    _by_chunks(tenant_id, _escalating(tenant_id, rows), chunk, _cancel_planned)
 
 
 def _by_chunks(
@@ -66,3 +68,12 @@ def _by_chunks(
                 return
             work(ids)
         after = ids[-1]
+
+
+def _escalating(tenant_id: UUID, rows: QuerySet[Notification]) -> QuerySet[Notification]:
+    """Those that were sent, and whose next channel's turn is to come. Seldom any: that is looked at first."""
+    turns = Delivery.objects.filter(tenant_id=tenant_id, escalate_at__isnull=False)
+    if not turns.exists():
+        return rows.none()
+    sent = rows.filter(status__in=[NotificationStatus.SENT, NotificationStatus.DELIVERED])
+    return sent.filter(Exists(turns.filter(notification_id=OuterRef("pk"))))

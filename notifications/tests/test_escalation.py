@@ -131,6 +131,15 @@ def test_canceling_stops_it(service: Api, drain: Drain) -> None:
     assert (escalate(), look(service, id)["status"]) == (0, "sent")
 
 
+def test_canceling_its_batch_stops_it(service: Api, drain: Drain) -> None:
+    said = {"notifications": [a_notification(channels=CHAIN)] * 3, "total_expected": 3}
+    batch = service.post(f"{NOTIFICATIONS}/send-batch", said).json()["batch_id"]
+    drain()
+    assert Delivery.objects.filter(escalate_at__isnull=False).count() == 3
+    assert service.delete(f"{NOTIFICATIONS}/batches/{batch}").status_code < 300
+    assert escalate() == 0
+
+
 def test_the_tenants_default_may_wait_too(tenant: Tenant, service: Api, drain: Drain) -> None:
     Tenant.objects.filter(pk=tenant.pk).update(default_channels=CHAIN)
     send(service, channels=None)

@@ -114,6 +114,7 @@ class Connection(asyncio.Protocol):
         self._was_silent = False
         self.closed = asyncio.get_running_loop().create_future()
         self.system_id = ""
+        self.enquiries = 0
         self.delivered: dict[int, bytes] = {}
 
     @property
@@ -213,6 +214,7 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
             return
         self._was_silent = True
+        self.enquiries += 1
         self._write(ENQUIRE_LINK, OK, next(self._sequence))
         self._watch = self._later(self._enquire)
 

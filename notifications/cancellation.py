@@ -73,7 +73,8 @@ def _by_chunks(
 def _escalating(tenant_id: UUID, rows: QuerySet[Notification]) -> QuerySet[Notification]:
     """Those that were sent, and whose next channel's turn is to come. Seldom any: that is looked at first."""
     turns = Delivery.objects.filter(tenant_id=tenant_id, escalate_at__isnull=False)
-    if not turns.exists():
-        return rows.none()
+    with tenant_scope(tenant_id):
+        if not turns.exists():
+            return rows.none()
     sent = rows.filter(status__in=[NotificationStatus.SENT, NotificationStatus.DELIVERED])
     return sent.filter(Exists(turns.filter(notification_id=OuterRef("pk"))))

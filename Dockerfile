@@ -13,7 +13,8 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     CARILLON_HOME=/tmp/carillon
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin carillon
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin carillon \
+    && install -d -o 10001 /var/lib/carillon/attachments
 COPY --from=build /venv /venv
 WORKDIR /app
 COPY . .

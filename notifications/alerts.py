@@ -110,8 +110,8 @@ def _request(to: str, cause: Cause, count: int) -> NewNotification:
             "content": {
                 "subject": title,
                 "title": title,
-                "body": f"{how_many} by {cause.channel} {what}. More may follow; you hear of this again in an "
-                f"hour. {advice}",
+                "body": f"{how_many} by {cause.channel} {what}. More may follow; you hear of this again in "
+                f"an hour. {advice}",
             },
             "metadata": {"alert": cause._asdict()},
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from delivery.bodies import (
 )
 from delivery.models import ProviderAccount, Steering
 from delivery.providers.base import ProviderError, ProviderMisconfigured, elapsed_ms
+from delivery.queue import unpark
 from delivery.registry import UnknownProvider, provider, providers
 from delivery.steering import steer
 from delivery.vitals import last_hour
@@ -165,6 +167,7 @@ def _save(account: ProviderAccount, fields: list[str] | None = None) -> None:
     try:
         with transaction.atomic():
             account.save(update_fields=fields)
+            transaction.on_commit(partial(unpark, account.channel, account.tenant_id))
     except IntegrityError:
         error = FieldError("/name", "provider_exists", "There is an account with this name already.")
         raise Problem(409, "provider_exists", error.detail, errors=[error]) from None

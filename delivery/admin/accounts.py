@@ -22,6 +22,7 @@ from delivery.admin.setting_fields import FORGET, PREFIX
 from delivery.admin.steering import SteeredAdmin
 from delivery.models import ProviderAccount
 from delivery.providers.base import Provider, ProviderError, ProviderMisconfigured, elapsed_ms
+from delivery.queue import unpark
 from delivery.registry import UnknownProvider, provider, providers
 from delivery.vitals import Vitals, last_hour
 from preferences.channels import CHANNELS
@@ -97,6 +98,11 @@ class ProviderAccountAdmin(SteeredAdmin):
         for account in page.result_list:
             account.vitals = found.get(account.pk)
         return page
+
+    def save_model(self, request: HttpRequest, obj: ProviderAccount, form: Any, change: bool) -> None:
+        """What waited for such an account is tried again at once."""
+        super().save_model(request, obj, form, change)
+        transaction.on_commit(partial(unpark, obj.channel, obj.tenant_id))
 
     def get_form(
         self, request: HttpRequest, obj: ProviderAccount | None = None, change: bool = False, **kwargs: Any

@@ -7,11 +7,12 @@ from typing import Any
 import orjson
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from delivery import dispatch, vitals
 from delivery.accounts import settings_of
-from delivery.models import ProviderAccount
+from delivery.models import Delivery, ProviderAccount
 from delivery.tests.factories import create_deliveries, create_twilio, twilio_settings
 from sandbox.testing import RunningSandbox
 from templates_app.tests.factories import operator
@@ -118,6 +119,21 @@ def test_it_checks_the_connection(client: APIClient, tenant: Tenant, sandbox: Ru
     assert (answer["is_ok"], answer["error"]) == (True, None)
     answer = client.post(f"{URL}/{bad}/check").json()
     assert (answer["is_ok"], answer["error"]["kind"]) == (False, "transient")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_waited_for_it_is_tried_again_when_it_is_mended(
+    client: APIClient, tenant: Tenant, sandbox: RunningSandbox
+) -> None:
+    account = create_twilio(tenant, sandbox)
+    sandbox.fault(account.settings["account_sid"], status=401, times=1)
+    (id,) = create_deliveries(tenant, 1)
+    dispatch.run(tenant.pk, [id])
+    parked = Delivery.objects.get(pk=id)
+    assert (parked.reason, parked.due_at > timezone.now()) == ("account_down", True)
+    mended = client.patch(f"{URL}/{account.pk}", {"settings": {"auth_token": "the right one"}})
+    assert mended.status_code == 200
+    assert Delivery.objects.get(pk=id).due_at <= timezone.now()
 
 
 def test_it_is_steered(client: APIClient, tenant: Tenant, sandbox: RunningSandbox) -> None:

@@ -27,6 +27,13 @@ from delivery.providers.push.vapid import authorization, signer
 
 _SUBJECT = r"^(mailto:[^@\s]+@[^@\s]+\.[^@\s.]+|https://\S+)$"
 
+_OTHER_KEY = (
+    b"VapidPkHashMismatch",  # Apple
+    b"VAPID public key mismatch",  # Mozilla, errno 109
+    b"do not correspond to the credentials used to create the subscription",  # Google
+)
+"""What they say of a subscription that was made with another key than ours."""
+
 _KEYS = {"p256dh": 65, "auth": 16}
 """A subscription's keys and their bytes: RFC 8291, section 2."""
 
@@ -148,11 +155,14 @@ def _bad_subscription() -> ProviderError:
 def _refusal(reply: Reply) -> ProviderError:
     """404 and 410 end a subscription (RFC 8030, section 7.3); 401 and 403 are about our key (RFC 8292, 4.2).
 
-    All else that a service refuses is about this message, or about whoever runs it.
+    All else that a service refuses is about this message, or about whoever runs it. A subscription made with
+    another key stays: it is good again when the account has its own key back.
     """
     error = reply.error()
     error.permanent = reply.status in {404, 410}
-    if error.kind is ErrorKind.ACCOUNT and reply.status not in {401, 403}:
+    if reply.status in {400, 401, 403} and any(words in reply.body for words in _OTHER_KEY):
+        error.kind, error.code = ErrorKind.ADDRESS, "other_key"
+    elif error.kind is ErrorKind.ACCOUNT and reply.status not in {401, 403}:
         error.kind = ErrorKind.ADDRESS
     if 400 <= reply.status < 500 and (said := reply.body[:150].decode("utf-8", "replace").strip()):
         error.message = f"{error.message}: {said}"

@@ -185,6 +185,23 @@ class TestWebPush(UrlContract):
         assert ("BadJwtToken" in error.message) == (status < 500)
 
     @pytest.mark.parametrize(
+        ("status", "said"),
+        [
+            (400, '{"reason":"VapidPkHashMismatch"}'),
+            (401, '{"code":401,"errno":109,"error":"Unauthorized","message":"VAPID public key mismatch"}'),
+            (
+                403,
+                "the VAPID credentials in the authorization header do not correspond to the credentials used "
+                "to create the subscriptions.\n",
+            ),
+        ],
+    )
+    def test_a_subscription_to_another_key_is_not_the_accounts_fault(self, status: int, said: str) -> None:
+        """As Apple, Mozilla and Google say it."""
+        error = self.outcome((status, {}, said.encode()))
+        assert (error.kind, error.permanent, error.code) == (ErrorKind.ADDRESS, False, "other_key")
+
+    @pytest.mark.parametrize(
         "address",
         [
             "fcm-token:APA91b",

@@ -5,16 +5,16 @@ Each step says what it made and what it found there already, so it may run as of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import models
 from django.utils import timezone
 
+from config import sandboxed
 from config.tenancy import create_tenant, owned_models
 from delivery import accounts
 from delivery.models import ProviderAccount
@@ -49,20 +49,26 @@ class AccountSeed:
     priority: int = 10
     is_sandbox: bool = False
 
-    def settings(self) -> Mapping[str, Any]:
-        return _smtp(self.name) if self.provider == "smtp" else _twilio(self.name)
-
 
 # The second SMS account is the one that takes over when the first fails.
 DEMO_ACCOUNTS = (
     AccountSeed("sandbox-smtp", "email", "smtp"),
     AccountSeed("twilio-main", "sms", "twilio", priority=10),
     AccountSeed("twilio-backup", "sms", "twilio", priority=20),
+    AccountSeed("smpp-operator", "sms", "smpp", priority=30),
+    AccountSeed("firebase", "push", "fcm"),
+    AccountSeed("browsers", "push", "webpush"),
+    AccountSeed("slack-bot", "slack", "slack_bot"),
+    AccountSeed("slack-hooks", "slack", "slack_webhook"),
+    AccountSeed("discord", "discord", "discord_webhook"),
+    AccountSeed("webhooks", "webhook", "standard_webhook"),
 )
 # What test keys of any tenant send goes here, and nothing else does.
 INSTALLATION_ACCOUNTS = (
     AccountSeed("test-smtp", "email", "smtp", is_sandbox=True),
     AccountSeed("test-twilio", "sms", "twilio", is_sandbox=True),
+    AccountSeed("test-firebase", "push", "fcm", is_sandbox=True),
+    AccountSeed("test-slack", "slack", "slack_bot", is_sandbox=True),
 )
 
 # 555-0100 to 555-0199 are kept for fiction.
@@ -71,6 +77,8 @@ RECIPIENTS = (
         "id": "ann",
         "email": "ann@demo.example",
         "phone": "+12025550143",
+        "devices": [{"token": "ann-phone", "platform": "ios"}],
+        "slack": "C024BE91L",
         "locale": "en",
         "timezone": "America/New_York",
     },
@@ -96,11 +104,6 @@ RECIPIENTS = (
         "timezone": "Europe/Berlin",
     },
 )
-
-
-def account_sid(name: str) -> str:
-    """The sid by which the sandbox knows a seeded Twilio account: 34 characters, as all of Twilio's."""
-    return ("AC" + name.replace("-", "")).ljust(34, "0")
 
 
 def seed() -> Iterator[Step]:
@@ -175,7 +178,16 @@ def _tenant() -> tuple[Tenant, Step]:
 
 
 def _recipients(tenant: Tenant) -> None:
-    merge(tenant, [RecipientFields.model_validate(person) for person in RECIPIENTS])
+    merge(
+        tenant, [RecipientFields.model_validate({**person, **_urls(person["id"])}) for person in RECIPIENTS]
+    )
+
+
+def _urls(id: object) -> dict[str, str]:
+    """Addresses that are places at the sandbox; Ann has one of each kind."""
+    url = settings.SANDBOX_URL
+    places = {"discord": f"{url}/discord/api/webhooks/1/ann", "webhook": f"{url}/hooks/ann"}
+    return places if id == "ann" else {}
 
 
 # In the order of `_contents`. Each is idempotent: the rows before and after tell whether it did anything.
@@ -191,32 +203,11 @@ def _account(seed: AccountSeed, tenant: Tenant | None) -> Step:
     row.channel, row.provider, row.is_sandbox = seed.channel, seed.provider, seed.is_sandbox
     row.priority = seed.priority
     row.secrets = b""  # all are given anew, so an account whose key is lost is well again
-    accounts.set_settings(row, seed.settings())
+    accounts.set_settings(row, sandboxed.settings_of(seed.channel, seed.provider, seed.name))
     row.save()
     if done == "there already" and before != row.settings:
         done = "updated"
     return Step("account", seed.name, done, f"{seed.channel} by {seed.provider}")
-
-
-def _smtp(name: str) -> Mapping[str, Any]:
-    """The sandbox takes any password; the user name is what it calls the account."""
-    return {
-        "host": urlsplit(settings.SANDBOX_URL).hostname,
-        "port": settings.SANDBOX_SMTP_PORT,
-        "username": name,
-        "password": "sandbox",
-        "security": "none",
-        "sender": "Demo Shop <hello@demo.example>",
-    }
-
-
-def _twilio(name: str) -> Mapping[str, Any]:
-    return {
-        "account_sid": account_sid(name),
-        "auth_token": f"sandbox-{name}",
-        "sender": "+15005550006",
-        "base_url": settings.SANDBOX_URL,
-    }
 
 
 def _superuser() -> Step:

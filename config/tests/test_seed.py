@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
-from config import seeding
+from config import sandboxed, seeding
 from delivery.accounts import settings_of
 from delivery.models import ProviderAccount
 from preferences.models import Category, Recipient
@@ -81,7 +81,7 @@ def test_it_follows_a_sandbox_that_moved() -> None:
 
 
 def test_it_gives_each_twilio_account_its_own_sid() -> None:
-    sids = {seeding.account_sid(name) for name in ("twilio-main", "twilio-backup", "test-twilio")}
+    sids = {sandboxed.account_sid(name) for name in ("twilio-main", "twilio-backup", "test-twilio")}
 
     assert len(sids) == 3
     assert all(re.fullmatch(r"AC[0-9a-zA-Z]{32}", sid) for sid in sids)

@@ -1,4 +1,4 @@
-"""What the tour tells: four requests, and what has to become of each."""
+"""What the tour tells: five requests, and what has to become of each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from config.seeding import account_sid
+from config.sandboxed import account_sid
 from config.tour.evidence import Expected
 from config.tour.tenant import LEE, UNREACHABLE
 
@@ -58,17 +58,52 @@ SHIPPED = Chapter(
     ),
 )
 
+EVERYWHERE = Chapter(
+    title="Every bell at once",
+    before="The same few words, to wherever Ann can be reached. Each vendor is spoken to in its own protocol, "
+    "and the sandbox stands in for all of them.",
+    waiting="Waiting for seven vendors and a browser",
+    after="Slack and Discord have no receipts; a webhook's answer is its own.",
+    order="A-102",
+    request={
+        "recipient": "ann",
+        "content": {"subject": "A-102 is ready", "title": "A-102 is ready", "body": "Come and get A-102."},
+        "action": {"url": "https://demo.example/orders/A-102", "text": "View order"},
+        "channels": ["email", "sms", "push", "in_app", "slack", "discord", "webhook"],
+    },
+    expected=Expected(
+        ends={
+            "email": "sent",
+            "sms": "delivered",
+            "push": "sent",
+            "in_app": "delivered",
+            "slack": "sent",
+            "discord": "sent",
+            "webhook": "sent",
+        },
+        attempts=(
+            "email sandbox-smtp sent",
+            "sms twilio-main sent",
+            "push firebase sent",
+            "in_app feed sent",
+            "slack slack-bot sent",
+            "discord discord sent",
+            "webhook webhooks sent",
+        ),
+    ),
+)
+
 FAILOVER = Chapter(
     title="A provider is down",
     before="From now on the SMS account twilio-main answers 503. Carillon tries it once more, then takes the "
     "next account. (Outside this demo it tries three times more.)",
     waiting="Waiting for the retry, two seconds later, and for the second account",
     after="twilio-main is well again. It rests for a moment, then gets its share back little by little.",
-    order="A-102",
+    order="A-103",
     request={
         "recipient": "ann",
         "template": "order-confirmation",
-        "data": {"name": "Ann", "order": "A-102"},
+        "data": {"name": "Ann", "order": "A-103"},
         "channels": ["sms"],
     },
     expected=Expected(
@@ -83,11 +118,11 @@ UNREACHED = Chapter(
     before="Lee's number is a landline, so the request names a second choice: SMS, or else email.",
     waiting="Waiting for the email",
     after="The number is on the suppression list now: the next SMS to it is not even tried.",
-    order="A-103",
+    order="A-104",
     request={
         "recipient": {"phone": UNREACHABLE, "email": LEE},
         "template": "order-shipped",
-        "data": {"name": "Lee", "order": "A-103"},
+        "data": {"name": "Lee", "order": "A-104"},
         "channels": [["sms", "email"]],
     },
     expected=Expected(ends={"email": "sent"}, attempts=("sms twilio-* address", "email sandbox-smtp sent")),
@@ -98,11 +133,11 @@ SCHEDULED = Chapter(
     before="Ann is to be reminded at a given time. Until then the notification waits in PostgreSQL.",
     waiting="Waiting for its time",
     after="Carillon looks once a second for what is due.",
-    order="A-104",
+    order="A-105",
     request={
         "recipient": "ann",
         "template": "reminder",
-        "data": {"name": "Ann", "title": "Parcel A-104", "when": "today at 14:00"},
+        "data": {"name": "Ann", "title": "Parcel A-105", "when": "today at 14:00"},
         "channels": ["email", "in_app"],
         "delay": 3,
     },
@@ -113,4 +148,4 @@ SCHEDULED = Chapter(
     ),
 )
 
-CHAPTERS = (SHIPPED, FAILOVER, UNREACHED, SCHEDULED)
+CHAPTERS = (SHIPPED, EVERYWHERE, FAILOVER, UNREACHED, SCHEDULED)

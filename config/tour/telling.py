@@ -164,5 +164,5 @@ def _curl(url: str, key: str) -> str:
         f'  -H "Authorization: Bearer {key}" \\\n'
         '  -H "Content-Type: application/json" \\\n'
         '  -d \'{"recipient": "ann", "template": "order-shipped",\n'
-        '       "data": {"name": "Ann", "order": "A-105"}}\''
+        '       "data": {"name": "Ann", "order": "A-106"}}\''
     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from delivery.providers.base import ErrorKind, Inbound, ParsedReceipt, ProviderError, ReceiptStatus
-from delivery.providers.sms.gsm import Encoding, decode
+from templates_app.gsm import Encoding, decode
 
 if TYPE_CHECKING:
     from smpp34 import DeliverSm

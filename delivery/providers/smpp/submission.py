@@ -12,8 +12,8 @@ from typing import Any
 
 from delivery.providers.base import ErrorKind, Message, ProviderError
 from delivery.providers.smpp.pdus import submit_body, tlv
-from delivery.providers.sms import gsm
-from delivery.providers.sms.gsm import Encoding
+from templates_app import gsm
+from templates_app.gsm import Encoding
 
 _UNKNOWN, _INTERNATIONAL, _NETWORK_SPECIFIC, _ALPHANUMERIC = 0, 1, 3, 5  # section 5.2.5
 _ISDN = 1  # section 5.2.6: E.164
@@ -52,13 +52,10 @@ class Submission:
     def bodies(self, message: Message) -> list[bytes]:
         """Raises `ProviderError` for what SMPP cannot carry."""
         text = message.content.body
-        if message.overrides.get("transliterate"):
-            text = gsm.transliterate(text)
         encoding = gsm.encoding_of(text)
         parts = [gsm.encode(part, encoding) for part in gsm.split(text, encoding)]
-        most = min(message.overrides.get("max_segments", _MOST_PARTS), _MOST_PARTS)
-        if len(parts) > most:
-            raise ProviderError(ErrorKind.ADDRESS, f"more than {most} parts", code="too_long")
+        if len(parts) > _MOST_PARTS:
+            raise ProviderError(ErrorKind.ADDRESS, f"more than {_MOST_PARTS} parts", code="too_long")
         common = self._common(message, encoding)
         joined = _single if len(parts) == 1 else _JOINED[self.long_messages]
         try:

@@ -85,6 +85,11 @@ def split(text: str, encoding: Encoding) -> list[str]:
     return [*parts, text[start:]]
 
 
+def count(text: str, encoding: Encoding) -> int:
+    """How many parts `split` makes."""
+    return 1 if length(text, encoding) <= SINGLE[encoding] else len(split(text, encoding))
+
+
 def _is_double(encoding: Encoding) -> Callable[[str], bool]:
     return _EXTENDED.__contains__ if encoding is Encoding.GSM_7 else "\uffff".__lt__
 

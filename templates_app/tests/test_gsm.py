@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.providers.sms.gsm import (
+from templates_app.gsm import (
     JOINED,
     Encoding,
     decode,

@@ -50,8 +50,10 @@ from delivery.registry import UnknownProvider
 from delivery.retries import Action, Step
 from delivery.routing import Account, Choice, NoAccount, choose
 from delivery.settlement import Call, Settlement
+from delivery.text_messages import fit, overrides_of
 from templates_app.overrides import checked
 from templates_app.rendering import RenderError, RenderRequest, Words, render_many
+from templates_app.segments import SmsPolicy
 from tenants.context import tenant_scope
 from tenants.models import Tenant
 from tenants.tracing import traceparent
@@ -73,8 +75,7 @@ class Parcel:
 
     @property
     def overrides(self) -> Mapping[str, Any]:
-        """The template's, and the request's before them."""
-        return {**self.content.overrides, **self.leg.payload.get("overrides", {}).get(self.leg.channel, {})}
+        return overrides_of(self.leg, self.content)
 
 
 def run(tenant_id: UUID, ids: Sequence[UUID]) -> None:
@@ -83,9 +84,9 @@ def run(tenant_id: UUID, ids: Sequence[UUID]) -> None:
         legs = queue.claim(ids, now=timezone.now())
         if not legs:
             return
-        locale, order = Tenant.objects.values_list("locale", "account_order").get(pk=tenant_id)
-        accounts = Accounts.of(tenant_id, {leg.channel for leg in legs}, order)
-    parcels, settled = _isolated(legs, accounts, locale)
+        tenant = Tenant.objects.get(pk=tenant_id)
+        accounts = Accounts.of(tenant_id, {leg.channel for leg in legs}, tenant.account_order)
+    parcels, settled = _isolated(legs, accounts, tenant)
     parcels, incomplete = _with_attachments(tenant_id, parcels)
     settled += incomplete + deliver(parcels, accounts)
     queue.ring(tenant_id, recording.settle(tenant_id, settled))
@@ -95,22 +96,22 @@ def run(tenant_id: UUID, ids: Sequence[UUID]) -> None:
 Prepared = tuple[list["Parcel"], list[Settlement]]
 
 
-def _isolated(legs: Sequence[Leg], accounts: Accounts, fallback_locale: str) -> Prepared:
+def _isolated(legs: Sequence[Leg], accounts: Accounts, tenant: Tenant) -> Prepared:
     """As `prepare`; a leg that cannot be prepared for a defect of ours ends alone, and not with its chunk."""
     now = timezone.now()
     try:
-        return prepare(legs, accounts, fallback_locale=fallback_locale, now=now)
+        return prepare(legs, accounts, tenant=tenant, now=now)
     except OperationalError:
         raise
     except Exception as error:
         if len(legs) == 1:
             logger.exception("a delivery cannot be prepared", extra={"delivery": legs[0].id})
             return [], [_stop(legs[0], Action.DEAD_LETTER, "defect", now, type(error).__name__)]
-    parts = [_isolated([leg], accounts, fallback_locale) for leg in legs]
+    parts = [_isolated([leg], accounts, tenant) for leg in legs]
     return [p for parcels, _ in parts for p in parcels], [s for _, settled in parts for s in settled]
 
 
-def prepare(legs: Sequence[Leg], accounts: Accounts, *, fallback_locale: str, now: dt.datetime) -> Prepared:
+def prepare(legs: Sequence[Leg], accounts: Accounts, *, tenant: Tenant, now: dt.datetime) -> Prepared:
     """Route and render. What cannot go now is settled uncalled: expired, no account, unrenderable, held."""
     settled: list[Settlement] = []
     chosen: list[tuple[Leg, Choice]] = []
@@ -122,7 +123,7 @@ def prepare(legs: Sequence[Leg], accounts: Accounts, *, fallback_locale: str, no
         else:
             settled.append(_without_account(leg, choice, now))
     parcels: list[Parcel] = []
-    for (leg, choice), words in zip(chosen, render([leg for leg, _ in chosen], fallback_locale), strict=True):
+    for (leg, choice), words in zip(chosen, render([leg for leg, _ in chosen], tenant), strict=True):
         if isinstance(words, RenderError):
             settled.append(_unrenderable(leg, words, now))
         else:
@@ -154,25 +155,22 @@ def _unrenderable(leg: Leg, error: RenderError, now: dt.datetime) -> Settlement:
     return _stop(leg, Action.DEAD_LETTER, error.code, now, str(error))
 
 
-def render(legs: Sequence[Leg], fallback_locale: str) -> list[Content | RenderError]:
-    """The words of each leg: ready content as it is, a template by its pinned version."""
+def render(legs: Sequence[Leg], tenant: Tenant) -> list[Content | RenderError]:
+    """What each leg says when it goes out: ready content, or a template by its pinned version."""
     requests = [
-        RenderRequest(leg.template_version_id, leg.channel, leg.locale, fallback_locale, leg.payload["data"])
+        RenderRequest(leg.template_version_id, leg.channel, leg.locale, tenant.locale, leg.payload["data"])
         for leg in legs
         if leg.template_version_id is not None
     ]
     rendered = iter(render_many(requests))
-    return [
+    contents = [
         Content(**leg.payload["content"])
         if leg.template_version_id is None
         else _content(leg.channel, next(rendered))
         for leg in legs
     ]
-
-
-def preview(leg: Leg, channel: str, fallback_locale: str) -> Content | RenderError:
-    """The words that a leg would have by another of its channels."""
-    return render([replace(leg, channel=channel)], fallback_locale)[0]
+    policy = SmsPolicy.of(tenant)
+    return [fit(leg, content, policy) for leg, content in zip(legs, contents, strict=True)]
 
 
 def _content(channel: str, words: Words | RenderError) -> Content | RenderError:

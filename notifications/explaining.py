@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from random import Random
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from delivery import dispatch, queue
+from delivery import dispatch, queue, text_messages
 from delivery.accounts import Accounts
 from delivery.providers.base import Content
 from delivery.queue import Leg
@@ -71,7 +71,9 @@ def _route(leg: Leg, place: int, accounts: Accounts, tenant: Tenant) -> dict[str
     channel, address = leg.routes[place]
     candidates = accounts.candidates(channel, address, is_test=leg.is_test)
     choice = choose(candidates, now=timezone.now(), random=Random(0))
-    words = dispatch.preview(leg, channel, tenant.locale)
+    by_it = replace(leg, channel=channel)
+    (words,) = dispatch.render([by_it], tenant)
+    segments = text_messages.segments(by_it, words, tenant)
     return {
         "channel": channel,
         "address": mask(channel, address),
@@ -79,6 +81,7 @@ def _route(leg: Leg, place: int, accounts: Accounts, tenant: Tenant) -> dict[str
         "account": choice.account.name if isinstance(choice, Choice) else None,
         "account_reason": choice.reason,
         "content": asdict(words) if isinstance(words, Content) else None,
+        "segments": None if segments is None else asdict(segments),
         "error": None if isinstance(words, Content) else {"code": words.code, "detail": str(words)},
     }
 

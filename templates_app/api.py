@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from django.db import IntegrityError, transaction
@@ -29,6 +29,7 @@ from templates_app.inspection import ContentError, InvalidTemplateError
 from templates_app.models import PublishedVersionError, Template, TemplateVersion
 from templates_app.previewing import preview
 from templates_app.publishing import publish, save_draft
+from templates_app.segments import SmsPolicy, as_sent
 from templates_app.workshop import RenderError, Words
 from tenants.context import tenant_scope
 from tenants.models import Tenant
@@ -179,7 +180,7 @@ class VersionPreview(TemplatesView):
                 data=wanted.data,
                 channels=[wanted.channel] if wanted.channel else None,
             )
-        return Response(PreviewAnswer(results=_previews(shown.items())).model_dump())
+        return Response(PreviewAnswer(results=_previews(shown, SmsPolicy.of(self.tenant))).model_dump())
 
 
 def _template(row: Template) -> dict[str, object]:
@@ -209,10 +210,12 @@ def _refusal(errors: Iterable[ContentError]) -> Problem:
     return Problem(422, "template_invalid", invalid(fields).text, errors=fields)
 
 
-def _previews(shown: Iterable[tuple[str, Words | RenderError]]) -> list[Preview]:
-    return [
-        Preview(channel=channel, **answer._asdict())
-        if isinstance(answer, Words)
-        else Preview(channel=channel, error=PreviewError(code=answer.code, detail=answer.message))
-        for channel, answer in shown
-    ]
+def _previews(shown: Mapping[str, Words | RenderError], policy: SmsPolicy) -> list[Preview]:
+    return [_preview(channel, answer, policy) for channel, answer in shown.items()]
+
+
+def _preview(channel: str, answer: Words | RenderError, policy: SmsPolicy) -> Preview:
+    if isinstance(answer, RenderError):
+        return Preview(channel=channel, error=PreviewError(code=answer.code, detail=answer.message))
+    words, segments = as_sent(channel, answer, policy)
+    return Preview(channel=channel, **words._asdict(), segments=segments)

@@ -12,6 +12,7 @@ from templates_app.channels import PARTS, missing_parts
 from templates_app.engine import PARTS as ALL_PARTS
 from templates_app.inspection import Draft
 from templates_app.models import Template, TemplateContent, TemplateVersion
+from templates_app.segments import Segments
 from tenants.channels import TimedChain, Within, shape
 from tenants.parsing import RequestModel
 
@@ -198,7 +199,7 @@ class PreviewError(BaseModel):
 
 
 class Preview(BaseModel):
-    """The words for one channel, or why there are none."""
+    """The words for one channel, or why there are none. `segments` are a text message's."""
 
     channel: str
     subject: str = ""
@@ -206,6 +207,7 @@ class Preview(BaseModel):
     body: str = ""
     html: str = ""
     overrides: str = ""
+    segments: Segments | None = None
     error: PreviewError | None = None
 
 

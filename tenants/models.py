@@ -6,6 +6,7 @@ import secrets
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
@@ -74,6 +75,17 @@ class Tenant(models.Model):
         default=list,
         blank=True,
         help_text='Who is told when deliveries fail and it is not the recipient\'s fault, e.g. ["ops-1"].',
+    )
+    sms_max_segments = models.PositiveSmallIntegerField(
+        "most parts of a text message",
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(255)],
+        help_text="Longer ones are not sent. Each part is charged as an SMS.",
+    )
+    sms_transliterate = models.BooleanField(
+        "spell text messages in GSM-7",
+        default=False,
+        help_text="Curly quotes made straight, accents taken off, where that spares the message UCS-2.",
     )
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from templates_app.segments import Segments
 from tenants.channels import TimedChain
 
 
@@ -110,6 +111,7 @@ class ExplainedRoute(Route):
     account: str | None
     account_reason: str
     content: dict[str, str] | None
+    segments: Segments | None
     error: dict[str, str] | None
 
 

@@ -143,6 +143,30 @@ def test_it_explains(tenant: Tenant, service: Api, sandbox: RunningSandbox, drai
     assert sandbox.messages() == []
 
 
+@pytest.mark.parametrize(
+    ("overrides", "body", "segments", "error"),
+    [
+        ({}, "“Hi”", ("ucs2", 1, 4, 10), None),
+        ({"transliterate": True}, '"Hi"', ("gsm7", 1, 4, 10), None),
+        ({"max_segments": 1}, "x" * 161, ("gsm7", 2, 161, 1), "too_long"),
+    ],
+)
+def test_it_explains_how_many_parts_a_text_message_has(
+    service: Api,
+    overrides: dict[str, Any],
+    body: str,
+    segments: tuple[str, int, int, int],
+    error: str | None,
+) -> None:
+    said = "x" * 161 if error else "“Hi”"
+    wanted = a_notification(channels=["sms"], content={"body": said}, overrides={"sms": overrides})
+    answer = service.post(f"{NOTIFICATIONS}/explain", wanted).json()
+    (route,) = answer["deliveries"][0]["routes"]
+    assert tuple(route["segments"].values()) == segments
+    assert (route["content"]["body"] if error is None else None) == (body if error is None else None)
+    assert (route["error"] and route["error"]["code"]) == error
+
+
 def test_it_explains_what_send_would_refuse(service: Api) -> None:
     answer = service.post(f"{NOTIFICATIONS}/explain", a_notification(channels=["fax"]))
     assert (answer.status_code, answer.json()["code"]) == (422, "unknown_channel")

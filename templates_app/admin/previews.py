@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from templates_app.models import TemplateVersion
 from templates_app.previewing import preview
+from templates_app.segments import Segments, SmsPolicy, as_sent
 from templates_app.workshop import RenderError, Words
 
 
@@ -15,8 +16,9 @@ class Preview:
     """The words, or why there are none."""
 
     locale: str
-    words: Words | None
-    error: RenderError | None
+    words: Words | None = None
+    segments: Segments | None = None
+    error: RenderError | None = None
 
 
 def previews(version: TemplateVersion) -> dict[str, list[Preview]]:
@@ -24,13 +26,17 @@ def previews(version: TemplateVersion) -> dict[str, list[Preview]]:
     has: dict[str, list[str]] = defaultdict(list)
     for content in version.contents.all():
         has[content.locale].append(content.channel)
+    policy = SmsPolicy.of(version.tenant)
     shown: dict[str, list[Preview]] = defaultdict(list)
     for locale, channels in sorted(has.items()):
         said = preview(version, locale=locale, fallback_locale=version.tenant.locale, channels=channels)
         for channel, answer in said.items():
-            shown[channel].append(_preview(locale, answer))
+            shown[channel].append(_preview(channel, locale, answer, policy))
     return dict(sorted(shown.items()))
 
 
-def _preview(locale: str, answer: Words | RenderError) -> Preview:
-    return Preview(locale, answer, None) if isinstance(answer, Words) else Preview(locale, None, answer)
+def _preview(channel: str, locale: str, answer: Words | RenderError, policy: SmsPolicy) -> Preview:
+    if isinstance(answer, RenderError):
+        return Preview(locale, error=answer)
+    words, segments = as_sent(channel, answer, policy)
+    return Preview(locale, words, segments)

@@ -170,6 +170,14 @@ def test_it_previews_every_channel_in_every_locale(admin_client: Client, tenant:
     assert "Hi Ann" in page
 
 
+def test_it_shows_how_many_parts_a_text_message_has(admin_client: Client, tenant: Tenant) -> None:
+    Tenant.objects.update(sms_max_segments=1, sms_transliterate=True)
+    version = create_version(tenant, Draft("sms", "en", {"body": "“Hi” " + "x" * 160}))
+    page = see(admin_client, f"{VERSIONS}{version.pk}/preview/")
+    assert "165 characters, GSM-7, 2 parts" in page
+    assert "more than the 1 that are sent" in page
+
+
 def test_it_previews_html_where_it_can_do_no_harm(admin_client: Client, tenant: Tenant) -> None:
     version = create_version(tenant, EMAIL)
     page = see(admin_client, f"{VERSIONS}{version.pk}/preview/")

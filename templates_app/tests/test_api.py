@@ -4,6 +4,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from templates_app.catalog import published
+from templates_app.inspection import Draft
 from templates_app.models import Template, TemplateContent, TemplateVersion
 from templates_app.tests.factories import create_published, create_template, create_version, operator
 from tenants.models import Tenant
@@ -124,6 +125,17 @@ def test_it_previews_every_channel(client: APIClient, tenant: Tenant) -> None:
         "email": "<p>&lt;Ann&gt;</p>",
         "sms": "Hi <Ann>",
     }
+
+
+def test_it_shows_how_many_parts_a_text_message_has(client: APIClient, tenant: Tenant) -> None:
+    mail = Draft("email", "en", {"subject": "Hi", "body": "{{ name }}"})
+    create_version(tenant, Draft("sms", "en", {"body": "“{{ name }}”"}), mail)
+    sms, email = (
+        client.post(f"{URL}/greeting/preview", {"channel": channel, "data": {"name": "Ann"}}).json()
+        for channel in ("sms", "email")
+    )
+    assert sms["results"][0]["segments"] == {"encoding": "ucs2", "parts": 1, "characters": 5, "limit": 10}
+    assert email["results"][0]["segments"] is None
 
 
 def test_it_previews_one_channel_with_other_data(client: APIClient, tenant: Tenant) -> None:

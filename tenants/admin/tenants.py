@@ -70,6 +70,7 @@ class TenantAdmin(OperatorAdmin[Tenant]):
         ("Where a recipient says nothing", {"fields": (("locale", "timezone", "country"),)}),
         ("Where a request says nothing", {"fields": ("default_channels", "fallback")}),
         ("Which accounts are used first", {"fields": ("account_order",)}),
+        ("Text messages", {"fields": (("sms_max_segments", "sms_transliterate"),)}),
         ("Who is told when something is wrong", {"fields": ("alert_recipients",)}),
         ("Record", {"fields": (("id", "created_at"),)}),
     )

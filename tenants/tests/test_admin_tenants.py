@@ -14,6 +14,7 @@ TENANTS = "/admin/tenants/tenant/"
 
 def form(**over: object) -> dict[str, object]:
     known = {"name": "Shop", "slug": "shop", "is_active": "on", "locale": "en", "timezone": "Europe/Berlin"}
+    known["sms_max_segments"] = "10"
     return {**known, "country": "de", "default_channels": '["in_app", ["sms", "email"]]', **over}
 
 
@@ -45,6 +46,7 @@ def test_it_gives_a_new_tenant_its_categories(admin_client: Client) -> None:
         ("account_order", '{"fax": ["main"]}', "There is no channel"),
         ("account_order", '{"sms": ["main", "main"]}', "named twice"),
         ("account_order", '{"sms": "main"}', "/sms: Input should be a valid list"),
+        ("sms_max_segments", "0", "greater than or equal to 1"),
     ],
 )
 def test_it_refuses_what_is_none(admin_client: Client, field: str, value: str, error: str) -> None:

@@ -5,7 +5,7 @@ Each step says what it made and what it found there already, so it may run as of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -72,7 +72,7 @@ INSTALLATION_ACCOUNTS = (
 )
 
 # 555-0100 to 555-0199 are kept for fiction.
-RECIPIENTS = (
+RECIPIENTS: Sequence[Mapping[str, Any]] = (
     {
         "id": "ann",
         "email": "ann@demo.example",
@@ -178,9 +178,8 @@ def _tenant() -> tuple[Tenant, Step]:
 
 
 def _recipients(tenant: Tenant) -> None:
-    merge(
-        tenant, [RecipientFields.model_validate({**person, **_urls(person["id"])}) for person in RECIPIENTS]
-    )
+    described = ({**person, **_urls(person["id"])} for person in RECIPIENTS)
+    merge(tenant, [RecipientFields.model_validate(person) for person in described])
 
 
 def _urls(id: object) -> dict[str, str]:

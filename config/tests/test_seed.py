@@ -33,7 +33,7 @@ def test_it_works() -> None:
 
     demo = Tenant.objects.get(slug="demo")
     names = ProviderAccount.objects.filter(tenant=demo).order_by("priority").values_list("name", flat=True)
-    assert set(names) == {"sandbox-smtp", "twilio-main", "twilio-backup"}
+    assert set(names) == {account.name for account in seeding.DEMO_ACCOUNTS}
     assert Recipient.objects.filter(tenant=demo, external_id="ann", email="ann@demo.example").exists()
     assert Category.objects.filter(tenant=demo).count() == 4
     assert Template.objects.filter(tenant=demo, published__isnull=False).count() >= 11
@@ -91,7 +91,8 @@ def test_it_keeps_accounts_for_test_keys_to_the_installation() -> None:
     seed("database")
 
     accounts = ProviderAccount.objects.filter(is_sandbox=True)
-    assert {(account.tenant, account.channel) for account in accounts} == {(None, "email"), (None, "sms")}
+    expected = {(None, channel) for channel in ("email", "sms", "push", "slack")}
+    assert {(account.tenant, account.channel) for account in accounts} == expected
 
 
 def test_it_makes_no_superuser_outside_a_demo() -> None:

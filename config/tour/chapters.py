@@ -60,8 +60,8 @@ SHIPPED = Chapter(
 
 EVERYWHERE = Chapter(
     title="Every bell at once",
-    before="The same few words, to wherever Ann can be reached. Each vendor is spoken to in its own protocol, "
-    "and the sandbox stands in for all of them.",
+    before="The same few words, to wherever Ann can be reached. Each vendor is spoken to in its own "
+    "protocol, and the sandbox stands in for all of them.",
     waiting="Waiting for seven vendors and a browser",
     after="Slack and Discord have no receipts; a webhook's answer is its own.",
     order="A-102",

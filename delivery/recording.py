@@ -222,15 +222,20 @@ def _record_attempts(tenant_id: UUID, settlements: Sequence[Settlement]) -> None
 def _attempt(tenant_id: UUID, s: Settlement, call: Call) -> tuple[Any, ...]:
     account, outcome = call.choice.account, call.outcome
     if isinstance(outcome, Sent):
-        ids = (storable(outcome.message_id, 255), [storable(id, 255) for id in outcome.part_ids])
+        ids = (storable(outcome.message_id, 255), _literal(outcome.part_ids))
         told = (Outcome.SENT.value, "", _told(s, outcome.detail), *ids)
     else:
-        told = (outcome.kind.value, storable(outcome.code, 64), _told(s, outcome.message), "", [])
+        told = (outcome.kind.value, storable(outcome.code, 64), _told(s, outcome.message), "", "{}")
     return (
         *(call.id, tenant_id, s.leg.id, s.leg.attempt, s.leg.route, s.leg.channel),
         *(account.provider, account.id, account.name, call.choice.reason[:200]),
         *(*told, call.started_at, outcome.latency_ms, s.next_step[:200]),
     )
+
+
+def _literal(part_ids: Sequence[str]) -> list[str] | str:
+    """Most have none, and get the literal: psycopg quotes a list in Python, a millisecond a chunk."""
+    return [storable(id, 255) for id in part_ids] if part_ids else "{}"
 
 
 def _told(s: Settlement, text: str) -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock, Timer
@@ -53,29 +54,47 @@ class Vitals:
         return self.failed / self.calls
 
 
+class _Tally:
+    """One account's calls of a chunk."""
+
+    def __init__(self, call: Call) -> None:
+        self.account, self.at = call.choice.account, call.started_at
+        self.calls = self.failed = 0
+        self.classes = [0] * (len(CLASSES) + 1)
+
+    def fields(self) -> Iterator[tuple[str, int]]:
+        *classes, longer = self.classes
+        classes[-1] += longer
+        yield "calls", self.calls
+        yield "failed", self.failed
+        yield from ((str(end), number) for end, number in zip(CLASSES, classes, strict=True))
+
+
 def count(calls: Iterable[Call]) -> None:
     """Count these calls, and see that they are handed over soon."""
-    fresh = Counter(field for call in calls for field in _fields(call))
-    if not fresh:
-        return
+    tallies: dict[int, _Tally] = {}  # by the account's identity: hashing its UUID is what would cost most
+    for call in calls:
+        account = call.choice.account
+        tally = tallies.get(id(account)) or tallies.setdefault(id(account), _Tally(call))
+        tally.calls += 1
+        tally.classes[bisect_left(CLASSES, call.outcome.latency_ms)] += 1
+        if isinstance(call.outcome, ProviderError) and call.outcome.kind in BLAMES_ACCOUNT:
+            tally.failed += 1
+    if known := [tally for tally in tallies.values() if tally.account.id is not None]:
+        _add(known)
+
+
+def _add(tallies: Iterable[_Tally]) -> None:
     with _lock:
         is_first = not _counted
-        _counted.update(fresh)
+        for tally in tallies:
+            assert tally.account.id is not None
+            key = _key(tally.account.id, _bucket(tally.at))
+            _counted.update({(key, field): number for field, number in tally.fields() if number})
     if is_first:
         timer = Timer(_HAND_OVER, hand_over)
         timer.daemon = True
         timer.start()
-
-
-def _fields(call: Call) -> list[tuple[str, str]]:
-    account = call.choice.account.id
-    if account is None:
-        return []
-    key = _key(account, _bucket(call.started_at))
-    latency = next((end for end in CLASSES if call.outcome.latency_ms <= end), CLASSES[-1])
-    fields = [(key, "calls"), (key, str(latency))]
-    is_blamed = isinstance(call.outcome, ProviderError) and call.outcome.kind in BLAMES_ACCOUNT
-    return [*fields, (key, "failed")] if is_blamed else fields
 
 
 def _bucket(at: dt.datetime) -> int:

@@ -211,7 +211,7 @@ class Attempt(models.Model):
     part_ids = ArrayField(
         models.CharField(max_length=255),
         default=list,
-        db_default=[],
+        db_default=models.Value([]),
         blank=True,
         help_text="The vendor's ids of its parts, if it left in several.",
     )

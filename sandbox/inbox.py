@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from sandbox.faults import Fault, Faults
 from sandbox.store import Filters, Message, Store
+from sandbox.webhooks import Webhook, Webhooks
 
 STATIC = Path(__file__).parent / "static"
 STREAM_PAUSE_S = 0.25  # at most four hints a second, however fast messages come
@@ -32,8 +33,8 @@ HEAD = re.compile(r"<head[^>]*>|\A(?!.*<head)", re.IGNORECASE | re.DOTALL)
 
 
 class Inbox:
-    def __init__(self, store: Store, faults: Faults, stopping: asyncio.Event) -> None:
-        self._store, self._faults, self._stopping = store, faults, stopping
+    def __init__(self, store: Store, faults: Faults, webhooks: Webhooks, stopping: asyncio.Event) -> None:
+        self._store, self._faults, self._webhooks, self._stopping = store, faults, webhooks, stopping
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         return (
@@ -49,6 +50,9 @@ class Inbox:
             web.delete("/api/faults", self.clear_faults),
             web.put("/api/faults/{name}", self.set_fault),
             web.delete("/api/faults/{name}", self.clear_fault),
+            web.get("/api/webhooks", self.list_webhooks),
+            web.put("/api/webhooks/{name}", self.set_webhook),
+            web.delete("/api/webhooks", self.clear_webhooks),
         )
 
     async def list_messages(self, request: web.Request) -> web.Response:
@@ -94,6 +98,25 @@ class Inbox:
 
     async def clear_faults(self, request: web.Request) -> web.Response:
         self._faults.clear()
+        return web.Response(status=204)
+
+    async def list_webhooks(self, request: web.Request) -> web.Response:
+        found = self._webhooks.all().items()
+        return json({"results": [{"name": name, "url": url} for name, url in found]})
+
+    async def set_webhook(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        try:
+            webhook = Webhook.model_validate(orjson.loads(await request.read()))
+        except orjson.JSONDecodeError:
+            return problem(400, "not_json", "The body is not JSON.")
+        except ValidationError as error:
+            return invalid(error)
+        self._webhooks.set(name, webhook)
+        return json({"name": name, "url": webhook.address.url})
+
+    async def clear_webhooks(self, request: web.Request) -> web.Response:
+        self._webhooks.clear()
         return web.Response(status=204)
 
     async def stream(self, request: web.Request) -> web.StreamResponse:

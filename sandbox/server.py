@@ -18,6 +18,7 @@ from sandbox.receipts import Receipts
 from sandbox.store import Store
 from sandbox.vendor import Counter, Vendor
 from sandbox.vendors import discover
+from sandbox.webhooks import Webhooks
 
 DESCRIPTION = "Stands in for every vendor on this machine and shows what they received."
 HTTP_PORT = 8025
@@ -72,8 +73,8 @@ async def _run_until_told(host: str, port: int, ports: dict[str, int]) -> None:
 @asynccontextmanager
 async def serving(host: str, port: int, ports: dict[str, int]) -> AsyncIterator[Addresses]:
     """A sandbox in the running loop; port 0 lets the system choose. Raises PortUnavailableError."""
-    counter, stopping = Counter(Store(), Faults(), Receipts()), asyncio.Event()
-    inbox = Inbox(counter.store, counter.faults, stopping)
+    counter, stopping = Counter(Store(), Faults(), Receipts(), Webhooks()), asyncio.Event()
+    inbox = Inbox(counter.store, counter.faults, counter.webhooks, stopping)
     vendors = [vendor(counter) for vendor in discover()]
     async with AsyncExitStack() as stack:
         await counter.receipts.start()

@@ -41,10 +41,15 @@ class RunningSandbox:
         """`fault("twilio", status=503, times=2)`: see `sandbox.faults.Fault`."""
         self._call("PUT", f"/api/faults/{quote(name, safe='')}", fault)
 
+    def webhook(self, name: str, url: str, secret: str = "") -> None:
+        """Where a vendor or an account posts: see `sandbox.webhooks.Webhook`."""
+        self._call("PUT", f"/api/webhooks/{quote(name, safe='')}", {"url": url, "secret": secret})
+
     def clear(self) -> None:
-        """Forgets all messages and all faults."""
+        """Forgets all messages, faults and webhooks."""
         self._call("DELETE", "/api/messages")
         self._call("DELETE", "/api/faults")
+        self._call("DELETE", "/api/webhooks")
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()

@@ -10,6 +10,7 @@ from aiohttp import web
 from sandbox.faults import Faults
 from sandbox.receipts import Receipts
 from sandbox.store import Store
+from sandbox.webhooks import Webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Counter:
     store: Store
     faults: Faults
     receipts: Receipts
+    webhooks: Webhooks
 
 
 class Vendor:
@@ -33,11 +35,8 @@ class Vendor:
     default_port: ClassVar[int | None] = None
 
     def __init__(self, counter: Counter) -> None:
-        self.store, self.faults, self.receipts = (
-            counter.store,
-            counter.faults,
-            counter.receipts,
-        )
+        self.store, self.faults = counter.store, counter.faults
+        self.receipts, self.webhooks = counter.receipts, counter.webhooks
 
     def routes(self) -> Iterable[web.RouteDef]:
         return ()

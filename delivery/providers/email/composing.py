@@ -177,7 +177,7 @@ def written(
     for file in envelope.attachments:
         _attach(mail, file)
     if envelope.attachments and all(file.content_id for file in envelope.attachments):
-        mail.mixed_subtype = "related"  # RFC 2387: they are shown inside the HTML
+        mail.mixed_subtype = "related"  # type: ignore[attr-defined]  # shown inside the HTML: RFC 2387
     return mail
 
 

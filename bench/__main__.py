@@ -1,4 +1,6 @@
-"""`python -m bench pipeline`: starts the real stack on throwaway but durable engines, and measures it.
+"""`python -m bench pipeline` and `python -m bench providers`.
+
+The pipeline starts the real stack on throwaway but durable engines, and measures it.
 
 Two processes: this one owns the engines and the stack, as `manage.py up` does, and the other (`bench.rounds`)
 measures. `DATABASE_URL` and `REDIS_URL`, when set, are used instead of engines of its own; what is measured
@@ -11,12 +13,13 @@ import asyncio
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 
-from bench.options import parse
+from bench.options import ProviderOptions, parse
 from config import stack
 from config.embedded import StartError
 from config.embedded.account import borrowed, temporary_ground
@@ -30,6 +33,8 @@ _INTERRUPTED = 128 + signal.SIGINT
 
 def main(arguments: list[str]) -> int:
     options = parse(arguments)
+    if isinstance(options, ProviderOptions):
+        return _measure_providers(arguments)
     home = temporary_ground(borrowed())
     os.environ["CARILLON_HOME"] = str(home)
     try:
@@ -56,6 +61,23 @@ def _run(options: stack.Options, arguments: list[str]) -> int:
         if any(codes):
             print(*lines, sep="\n", file=sys.stderr)
     return codes[0] if codes else _INTERRUPTED
+
+
+def _measure_providers(arguments: list[str]) -> int:
+    """There is no stack to measure, only a sandbox on ports of its own; nobody asks for the engines."""
+    env = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "SECRET_KEY": "bench",
+        "DATABASE_URL": "postgres://127.0.0.1:1/none",
+        "REDIS_URL": "redis://127.0.0.1:1",
+        "SANDBOX_URL": f"http://127.0.0.1:{free_port()}",
+        "SANDBOX_SMTP_PORT": str(free_port()),
+        "SANDBOX_SMPP_PORT": str(free_port()),
+        "NOTIFICATION_PRIVATE_NETWORKS": "127.0.0.0/8",
+    }
+    command = [sys.executable, "-m", "bench.providers", *arguments]
+    return subprocess.run(command, env=env, check=False).returncode
 
 
 async def _measure(url: str, arguments: list[str], env: Mapping[str, str]) -> int:

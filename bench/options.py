@@ -32,7 +32,14 @@ class Options:
         return max(self.n // 2, min(self.n, BASELINE_AT_MOST))
 
 
-def parse(arguments: Sequence[str]) -> Options:
+@dataclass(frozen=True, slots=True)
+class ProviderOptions:
+    n: int
+    names: Sequence[str]
+    json: bool
+
+
+def parse(arguments: Sequence[str]) -> Options | ProviderOptions:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Benchmarks of Carillon.")
     commands = parser.add_subparsers(required=True)
     pipeline = commands.add_parser(
@@ -51,7 +58,19 @@ def parse(arguments: Sequence[str]) -> Options:
     pipeline.add_argument(
         "--profile", type=_profile, metavar="DIR", help="keep stacks of web and workers there (needs py-spy)"
     )
-    return Options(**vars(parser.parse_args(arguments)))
+    pipeline.set_defaults(made=Options)
+    providers = commands.add_parser(
+        "providers",
+        help="what a message costs by each provider",
+        description="What a message costs by each provider, against the sandbox in a process of its own.",
+    )
+    providers.add_argument("names", nargs="*", metavar="PROVIDER", help="these only, e.g. twilio smtp")
+    providers.add_argument("--n", type=_positive, default=5_000, help="messages by each (%(default)s)")
+    providers.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
+    providers.set_defaults(made=ProviderOptions)
+    given = vars(parser.parse_args(arguments))
+    made: type[Options] | type[ProviderOptions] = given.pop("made")
+    return made(**given)
 
 
 def _positive(text: str) -> int:

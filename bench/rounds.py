@@ -69,6 +69,8 @@ def _leave(signum: int, frame: FrameType | None) -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, _leave)
     try:
-        sys.exit(main(parse(sys.argv[1:])))
+        options = parse(sys.argv[1:])
+        assert isinstance(options, Options)
+        sys.exit(main(options))
     except ChildEndedError as error:
         sys.exit(f"error: {error} ended before it answered: see its lines above")

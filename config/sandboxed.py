@@ -24,7 +24,7 @@ VAPID_KEY = "dSAMlvkOnHkcfRcJdYzpRsYRcRmcNzY2AhFJfWUvoqM"
 
 def settings_of(channel: str, provider: str, name: str) -> Settings:
     """An account's, by the name that it has here. Raises KeyError for a provider that the sandbox is not."""
-    return _SETTINGS[channel, provider](name)
+    return SETTINGS[channel, provider](name)
 
 
 def account_sid(name: str) -> str:
@@ -113,7 +113,7 @@ def _webhook(name: str) -> Settings:
     return {"secrets": WEBHOOK_SECRET}
 
 
-_SETTINGS: Mapping[tuple[str, str], Callable[[str], Settings]] = {
+SETTINGS: Mapping[tuple[str, str], Callable[[str], Settings]] = {
     ("email", "smtp"): _smtp,
     ("sms", "twilio"): _twilio,
     ("sms", "smpp"): _smpp,

@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import uvloop
@@ -69,7 +70,8 @@ class Links:
         """Unbind everywhere, and let the threads end."""
         self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join(_FAREWELL)
-        self._reporter.submit(closing.thread_ends)
+        with suppress(RuntimeError):  # the interpreter is ending, and has ended this thread before us
+            self._reporter.submit(closing.thread_ends)
         self._reporter.shutdown()
 
 

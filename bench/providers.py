@@ -2,7 +2,8 @@
 
 The sandbox is another process, so what is counted is this one's CPU: the provider, its library, the sockets.
 "Bare" is the same call without any of ours, aiohttp posting as many bytes to the same sandbox in the same
-run; what a provider takes above it is called ours, library included.
+run; what a provider takes above it is called ours, library included. All messages say the same, so a mail
+service that takes many in one call gets them in one.
 """
 
 from __future__ import annotations

@@ -113,8 +113,30 @@ def _webhook(name: str) -> Settings:
     return {"secrets": WEBHOOK_SECRET}
 
 
+def _esp(path: str, **own: Any) -> Callable[[str], Settings]:
+    """A mail service's, whose own fields hold `{}` where the account's name is to stand."""
+
+    def settings_of_esp(name: str) -> Settings:
+        filled = {field: value.format(name) for field, value in own.items()}
+        url = f"{settings.SANDBOX_URL}/{path}"
+        return {**filled, "sender": "Demo Shop <hello@demo.example>", "base_url": url}
+
+    return settings_of_esp
+
+
 SETTINGS: Mapping[tuple[str, str], Callable[[str], Settings]] = {
     ("email", "smtp"): _smtp,
+    ("email", "sendgrid"): _esp("sendgrid/v3/", api_key="SG.{}.sandbox"),
+    ("email", "amazon_ses"): _esp(
+        "ses",
+        region="eu-central-1",
+        access_key_id="AKIA{}",
+        secret_access_key="sandbox",  # noqa: S106
+    ),
+    ("email", "mailgun"): _esp("mailgun/v3/", api_key="key-{}", domain="mg.demo.example"),
+    ("email", "postmark"): _esp("postmark/", server_token="{}"),  # noqa: S106
+    ("email", "brevo"): _esp("brevo/v3/", api_key="xkeysib-{}"),
+    ("email", "resend"): _esp("resend/", api_key="re_{}"),
     ("sms", "twilio"): _twilio,
     ("sms", "smpp"): _smpp,
     ("push", "fcm"): _fcm,

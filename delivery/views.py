@@ -11,7 +11,13 @@ from django.views.decorators.csrf import csrf_exempt
 
 from delivery import receipts
 from delivery.models import ProviderAccount
-from delivery.providers.base import ProviderMisconfigured, ReceiptRefused, ReceiptRequest
+from delivery.providers.base import (
+    LoginRequired,
+    ProviderError,
+    ProviderMisconfigured,
+    ReceiptRefused,
+    ReceiptRequest,
+)
 from delivery.registry import UnknownProvider
 from tenants.problems import Problem
 
@@ -44,12 +50,18 @@ class ReceiptView(View):
             raise Problem(404, "not_found", "There is no such account.")
         try:
             return ask(account, _as_signed(request))
+        except LoginRequired:
+            detail = "The webhook's URL has a login."
+            raise Problem(401, "not_authenticated", detail, scheme='Basic realm="webhooks"') from None
         except ReceiptRefused as refusal:
             raise Problem(403, "receipt_refused", f"The receipt is refused: {refusal}.") from None
         except (ProviderMisconfigured, UnknownProvider) as misconfigured:
             logger.exception("an account is misconfigured", extra={"account": account.pk})
             detail = "The account cannot verify receipts now. Post this one again later."
             raise Problem(503, "unavailable", detail, retry_after=60) from misconfigured
+        except ProviderError as error:
+            detail = f"The vendor could not be asked whether it is its own: {error}. Post this again later."
+            raise Problem(503, "unavailable", detail, retry_after=60) from None
 
 
 def _as_signed(request: HttpRequest) -> ReceiptRequest:

@@ -48,13 +48,16 @@ class Problem(exceptions.APIException):
         *,
         errors: Sequence[FieldError] = (),
         retry_after: float | None = None,
+        scheme: str = "Bearer",
     ) -> None:
+        """`scheme` is how to log in, where the status is 401 (RFC 9110, section 11.6.1)."""
         super().__init__(detail, code)
         self.status_code = status
         self.code = code
         self.text = detail
         self.errors = list(errors)
         self.retry_after = retry_after
+        self.scheme = scheme
 
     def body(self) -> dict[str, Any]:
         return {
@@ -72,7 +75,7 @@ class Problem(exceptions.APIException):
         if self.retry_after is not None:
             headers["Retry-After"] = str(max(1, ceil(self.retry_after)))
         if self.status_code == 401:
-            headers["WWW-Authenticate"] = "Bearer"
+            headers["WWW-Authenticate"] = self.scheme
         return headers
 
 

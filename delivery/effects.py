@@ -40,13 +40,13 @@ Of = tuple[UUID, int]
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A receipt that found its delivery, and the attempt it speaks of."""
+    """A receipt that found its delivery, and the attempt it speaks of, or one of that attempt's parts."""
 
     receipt: ParsedReceipt
     tenant_id: UUID
     delivery_id: UUID
     attempt: int
-    is_part: bool = False
+    parts: int = 1
 
 
 def take_effect(tenant_id: UUID, told: Sequence[Told]) -> Ready:
@@ -63,8 +63,7 @@ def take_effect(tenant_id: UUID, told: Sequence[Told]) -> Ready:
 def _arrived(told: Sequence[Told]) -> dict[UUID, dt.datetime]:
     """When each delivery arrived of which these receipts say so: for one in parts, all of them have to."""
     proofs = [t for t in told if t.receipt.status in _PROVES_DELIVERY]
-    of_parts = [t.delivery_id for t in proofs if t.is_part]
-    missing = parts.incomplete(of_parts) if of_parts else set()
+    missing = parts.incomplete([(t.delivery_id, t.attempt, t.parts) for t in proofs if t.parts > 1])
     return {t.delivery_id: t.receipt.occurred_at for t in proofs if (t.delivery_id, t.attempt) not in missing}
 
 

@@ -13,11 +13,11 @@ from django.db import connection
 
 from delivery.recording import storable
 
-Found = tuple[UUID, UUID, int]
-"""Tenant, delivery, number of the attempt."""
+Found = tuple[UUID, UUID, int, int]
+"""Tenant, delivery, number of the attempt, number of its parts."""
 
 _BY_PART = """
-    SELECT DISTINCT ON (s.id) s.id, a.tenant_id, a.delivery_id, a.number
+    SELECT DISTINCT ON (s.id) s.id, a.tenant_id, a.delivery_id, a.number, cardinality(a.part_ids)
       FROM delivery_attempt a, unnest(a.part_ids) AS s(id)
      WHERE a.part_ids <> '{}' AND a.part_ids && %(ids)s::varchar[] AND a.account_id = %(account_id)s
        AND s.id = ANY(%(ids)s::varchar[])
@@ -36,22 +36,22 @@ def by_part(account_id: UUID, message_ids: Sequence[str]) -> dict[str, Found]:
 
 
 _INCOMPLETE = """
-    SELECT a.delivery_id, a.number
-      FROM delivery_attempt a
-     WHERE a.delivery_id = ANY(%s::uuid[]) AND a.part_ids <> '{}'
-       AND cardinality(a.part_ids) > (
+    SELECT s.delivery_id, s.attempt
+      FROM unnest(%s::uuid[], %s::int[], %s::int[]) AS s(delivery_id, attempt, parts)
+     WHERE s.parts > (
              SELECT count(DISTINCT r.provider_message_id)
                FROM delivery_receipt r
-              WHERE r.delivery_id = a.delivery_id AND r.attempt = a.number AND r.status = 'delivered'
-                AND r.provider_message_id = ANY(a.part_ids))
+              WHERE r.delivery_id = s.delivery_id AND r.attempt = s.attempt AND r.status = 'delivered')
 """
 
 
-def incomplete(delivery_ids: Sequence[UUID]) -> set[tuple[UUID, int]]:
-    """The attempts of these deliveries, with their numbers, of which some part has not arrived.
+def incomplete(attempts: Sequence[tuple[UUID, int, int]]) -> set[tuple[UUID, int]]:
+    """Of attempts (delivery, number, how many parts) those of which some part has not arrived.
 
     To be asked with the deliveries locked: two who hear of the last two parts would each miss the other's.
     """
+    if not attempts:
+        return set()
     with connection.cursor() as cursor:
-        cursor.execute(_INCOMPLETE, [list(delivery_ids)])
+        cursor.execute(_INCOMPLETE, [list(column) for column in zip(*attempts, strict=True)])
         return set(cursor.fetchall())

@@ -32,11 +32,13 @@ from delivery.providers.base import (
 )
 from delivery.recording import storable
 from delivery.registry import provider
+from tenants.bulk import recordset
 from tenants.context import installation_scope, tenant_scope
 
 __all__ = ["adopt", "apply", "mark_delivered", "receive"]
 
 _ADOPT_FOR = dt.timedelta(days=1)
+_AT_ONCE = 1000
 _LAST = 2**31 - 1  # the greatest number that an attempt can have
 
 
@@ -110,9 +112,9 @@ def _locate(account: ProviderAccount, receipts: Sequence[ParsedReceipt]) -> list
     told: list[Told] = []
     for receipt, reference in zip(receipts, references, strict=True):
         if reference and reference[0] in owners:
-            told.append(Told(receipt, owners[reference[0]], *reference))
+            told.append(Told(receipt, owners[reference[0]], *reference, parts=receipt.parts))
         elif reference is None and receipt.message_id in whole:
-            told.append(Told(receipt, *whole[receipt.message_id], is_part=True))
+            told.append(Told(receipt, *whole[receipt.message_id]))
         elif reference is None and receipt.message_id in attempts:
             told.append(Told(receipt, *attempts[receipt.message_id]))
     return told
@@ -176,36 +178,58 @@ def _event(receipt: ParsedReceipt) -> str:
     return storable(receipt.event_id, 255)
 
 
+_COLUMNS = {field.attname: field.db_type(connection) for field in Receipt._meta.concrete_fields}
+_STORE = f"""
+    INSERT INTO delivery_receipt ({", ".join(_COLUMNS)})
+    SELECT {", ".join(_COLUMNS)} FROM json_to_recordset(%s::json)
+        AS s({", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())})
+    ON CONFLICT (account_id, event_id) DO NOTHING
+    RETURNING id
+"""
+
+
 def _store(rows: Sequence[Receipt]) -> list[Receipt]:
     """Insert what is new; the rows that were."""
-    Receipt.objects.bulk_create(sorted(rows, key=lambda row: row.event_id), ignore_conflicts=True)
-    kept = set(Receipt.objects.filter(pk__in=[row.pk for row in rows]).values_list("pk", flat=True))
+    ordered = sorted(rows, key=lambda row: row.event_id)
+    document = recordset([{name: getattr(row, name) for name in _COLUMNS} for row in ordered])
+    with connection.cursor() as cursor:
+        cursor.execute(_STORE, [document])
+        kept = {id for (id,) in cursor.fetchall()}
     return [row for row in rows if row.pk in kept]
 
 
 _PENDING = """
     SELECT r.id, r.event_id, r.provider_message_id, r.status, r.occurred_at, r.kind, r.code, r.detail,
-           r.is_permanent, d.tenant_id, d.id, coalesce(r.attempt, a.number), coalesce(a.is_part, false)
+           r.is_permanent, d.tenant_id, d.id, coalesce(r.attempt, a.number), coalesce(a.parts, 1)
       FROM delivery_receipt r
       LEFT JOIN LATERAL (
-            SELECT id, delivery_id, number, part_ids <> '{}' AS is_part FROM delivery_attempt
+            SELECT id, delivery_id, number, greatest(cardinality(part_ids), 1) AS parts
+              FROM delivery_attempt
              WHERE r.delivery_id IS NULL AND account_id = r.account_id
                AND provider_message_id = r.provider_message_id AND provider_message_id <> ''
              UNION ALL
-            SELECT id, delivery_id, number, true FROM delivery_attempt
+            SELECT id, delivery_id, number, cardinality(part_ids) FROM delivery_attempt
              WHERE r.delivery_id IS NULL AND account_id = r.account_id
                AND part_ids <> '{}' AND part_ids @> ARRAY[r.provider_message_id]
              ORDER BY id DESC LIMIT 1) a ON true
       JOIN delivery_delivery d ON d.id = coalesce(r.delivery_id, a.delivery_id)
      WHERE r.is_pending AND r.received_at > %s AND (r.kind = '' OR d.status <> 'sending')
-     ORDER BY r.received_at LIMIT 1000
+     ORDER BY r.received_at LIMIT %s
 """
 
 
 def adopt() -> int:
     """Let the receipts take effect that came before their attempt was recorded. How many they were."""
+    adopted = found = _adopt_some()
+    while found == _AT_ONCE:
+        found = _adopt_some()
+        adopted += found
+    return adopted
+
+
+def _adopt_some() -> int:
     with installation_scope(), connection.cursor() as cursor:
-        cursor.execute(_PENDING, [timezone.now() - _ADOPT_FOR])
+        cursor.execute(_PENDING, [timezone.now() - _ADOPT_FOR, _AT_ONCE])
         found = {row[0]: _told(row[1:]) for row in cursor.fetchall()}
     by_tenant: dict[UUID, dict[UUID, Told]] = defaultdict(dict)
     for receipt_id, told in found.items():

@@ -176,7 +176,8 @@ class ParsedReceipt:
     """A vendor's word in ours.
 
     `event_id` is the same when the vendor repeats itself. `reference` is the message's, where the vendor
-    brought it back. `error` is set when the status is FAILED.
+    brought it back. `error` is set when the status is FAILED. `parts` is of how many parts of the message
+    this speaks of one, where that is known and there is a reference.
     """
 
     event_id: str
@@ -185,6 +186,7 @@ class ParsedReceipt:
     occurred_at: dt.datetime
     error: ProviderError | None = None
     reference: str = ""
+    parts: int = 1
 
 
 @dataclass(frozen=True, slots=True)

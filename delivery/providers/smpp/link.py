@@ -12,7 +12,7 @@ from delivery.providers.base import AccountGone, Inbound, ParsedReceipt, Report
 from delivery.providers.smpp.bind import Bind
 from delivery.providers.smpp.pdus import Command, Pdu, Status, read_deliver_sm
 from delivery.providers.smpp.receipts import IdFormat, read
-from delivery.providers.smpp.session import Endpoint, Session
+from delivery.providers.smpp.session import Endpoint, Origin, Session
 from delivery.providers.smpp.window import Window
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class _Heard:
 class Link:
     def __init__(self, terms: Terms, report: Report | None, reporter: Executor) -> None:
         self._terms, self._report, self._reporter = terms, report, reporter
-        self._references: dict[str, str] = {}
+        self._origins: dict[str, Origin] = {}
         self._heard: list[_Heard] = []
         self._keeping: asyncio.Task[None] | None = None
         self.window = Window(terms.window)
@@ -68,13 +68,13 @@ class Link:
         """The bind that sends. Raises `ProviderError` when there is none."""
         return await self._binds[0].session()
 
-    def message_id(self, answer: Pdu, reference: str) -> str:
+    def message_id(self, answer: Pdu, origin: Origin) -> str:
         """The id in a submit_sm_resp. Its receipts will bring the reference back, while it is remembered."""
         id = self._terms.ids.of_answer(answer.text)
-        if id and reference:
-            self._references[id] = reference
-        if len(self._references) > _REMEMBERED:
-            del self._references[next(iter(self._references))]
+        if id:
+            self._origins[id] = origin
+        if len(self._origins) > _REMEMBERED:
+            del self._origins[next(iter(self._origins))]
         return id
 
     async def close(self) -> None:
@@ -111,9 +111,9 @@ class Link:
 
     # — what comes in
 
-    def _late(self, answer: Pdu, reference: str) -> None:
+    def _late(self, answer: Pdu, origin: Origin) -> None:
         if answer.status == Status.OK:
-            self.message_id(answer, reference)
+            self.message_id(answer, origin)
 
     def _hear(self, session: Session, pdu: Pdu) -> None:
         """Answered when it is kept; what cannot be read, or means nothing, need not come again."""
@@ -126,13 +126,13 @@ class Link:
         if item is None:
             session.answer(pdu, Status.OK, _NO_ID)
             return
-        self._heard.append(_Heard(session, pdu, self._with_reference(item)))
+        self._heard.append(_Heard(session, pdu, self._with_origin(item)))
         if self._keeping is None or self._keeping.done():
             self._keeping = asyncio.create_task(self._keep())
 
-    def _with_reference(self, item: ParsedReceipt | Inbound) -> ParsedReceipt | Inbound:
-        if isinstance(item, ParsedReceipt) and (reference := self._references.get(item.message_id)):
-            return replace(item, reference=reference)
+    def _with_origin(self, item: ParsedReceipt | Inbound) -> ParsedReceipt | Inbound:
+        if isinstance(item, ParsedReceipt) and (origin := self._origins.get(item.message_id)):
+            return replace(item, reference=origin.reference, parts=origin.parts)
         return item
 
     async def _keep(self) -> None:

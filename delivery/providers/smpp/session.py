@@ -34,10 +34,18 @@ class Endpoint:
     timeout: float
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a submit_sm is of: the message's reference, and how many parts it has."""
+
+    reference: str
+    parts: int
+
+
 Heard = Callable[["Session", Pdu], None]
 """Takes a deliver_sm, which is to be answered on the session it came by."""
-Late = Callable[[Pdu, str], None]
-"""Takes the answer to a request that was given up, and that request's reference."""
+Late = Callable[[Pdu, Origin], None]
+"""Takes the answer to a request that was given up, and where that came from."""
 
 
 class Session(asyncio.Protocol):
@@ -46,7 +54,7 @@ class Session(asyncio.Protocol):
     def __init__(self, heard: Heard, late: Late) -> None:
         self._heard, self._late = heard, late
         self._asked: dict[int, asyncio.Future[Pdu]] = {}
-        self._given_up: dict[int, str] = {}
+        self._given_up: dict[int, Origin] = {}
         self._received = bytearray()
         self._sequence = 0
         self._last_heard = 0.0
@@ -89,11 +97,11 @@ class Session(asyncio.Protocol):
         body: bytes = b"",
         *,
         timeout: float,  # noqa: ASYNC109
-        reference: str = "",
+        origin: Origin | None = None,
     ) -> Pdu:
         """The answer, whatever its status. Raises `ProviderError`: unknown, once the request was written.
 
-        An answer that comes after the timeout is handed to `late` with the reference, if it has one.
+        An answer that comes after the timeout is handed to `late`, if the request has an origin.
         """
         if self._transport.is_closing():
             raise not_bound()
@@ -105,14 +113,14 @@ class Session(asyncio.Protocol):
             async with asyncio.timeout(timeout):
                 return await answer
         except TimeoutError:
-            self._give_up(sequence, reference)
+            self._give_up(sequence, origin)
             raise no_answer() from None
         finally:
             del self._asked[sequence]
 
-    def _give_up(self, sequence: int, reference: str) -> None:
-        if reference:
-            self._given_up[sequence] = reference
+    def _give_up(self, sequence: int, origin: Origin | None) -> None:
+        if origin is not None:
+            self._given_up[sequence] = origin
         if len(self._given_up) > _REMEMBERED:
             del self._given_up[next(iter(self._given_up))]
 
@@ -167,8 +175,8 @@ class Session(asyncio.Protocol):
         answer = self._asked.get(pdu.sequence)
         if answer is not None and not answer.done():
             answer.set_result(pdu)
-        elif reference := self._given_up.pop(pdu.sequence, ""):
-            self._late(pdu, reference)
+        elif (origin := self._given_up.pop(pdu.sequence, None)) is not None:
+            self._late(pdu, origin)
 
 
 async def bound(endpoint: Endpoint, command: Command, heard: Heard, late: Late) -> Session:

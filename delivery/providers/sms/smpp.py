@@ -29,7 +29,7 @@ from delivery.providers.smpp.errors import is_too_fast, refused
 from delivery.providers.smpp.link import MODES, Link, Terms
 from delivery.providers.smpp.pdus import Command, Pdu, Status
 from delivery.providers.smpp.receipts import ID_FORMATS
-from delivery.providers.smpp.session import Endpoint, Session, bound
+from delivery.providers.smpp.session import Endpoint, Origin, Session, bound
 from delivery.providers.smpp.submission import Submission
 from delivery.providers.smpp.trust import trusting
 from delivery.providers.smpp.window import PAUSE
@@ -135,25 +135,25 @@ class SmppSms(Provider):
         though the SMSC took some of it: even where no answer came, unless it was the last part's.
         """
         bodies = self._submission.bodies(message)
-        reference = message.reference if len(bodies) == 1 else ""
+        origin = Origin(message.reference, len(bodies))
         ids: list[str] = []
         for body in bodies:
             try:
-                ids.append(await self._submit(body, reference, has_begun=bool(ids)))
+                ids.append(await self._submit(body, origin, has_begun=bool(ids)))
             except ProviderError as error:
                 if error.kind is ErrorKind.UNKNOWN and len(ids) < len(bodies) - 1:
                     error.kind = ErrorKind.TRANSIENT
                 raise
         return Sent(ids[0], part_ids=tuple(ids) if len(ids) > 1 else ())
 
-    async def _submit(self, body: bytes, reference: str, *, has_begun: bool) -> str:
+    async def _submit(self, body: bytes, origin: Origin, *, has_begun: bool) -> str:
         """The part's message_id. One that comes too fast is tried again if those before it were taken."""
         while True:
             session = await self._link.session()
-            answer = await session.request(Command.SUBMIT_SM, body, timeout=self.timeout, reference=reference)
+            answer = await session.request(Command.SUBMIT_SM, body, timeout=self.timeout, origin=origin)
             if answer.status == Status.OK:
                 self._link.window.answered()
-                return self._link.message_id(answer, reference)
+                return self._link.message_id(answer, origin)
             if is_too_fast(answer.status):
                 self._link.window.too_fast()
                 if has_begun and self.has_time(self._begun + PAUSE):
@@ -193,5 +193,5 @@ def _not_now(session: Session, pdu: Pdu) -> None:
     session.answer(pdu, Status.TRY_AGAIN, b"\0")
 
 
-def _forget(answer: Pdu, reference: str) -> None:
+def _forget(answer: Pdu, origin: Origin) -> None:
     """Nothing was submitted."""

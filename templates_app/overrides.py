@@ -14,6 +14,7 @@ from pydantic import Field, HttpUrl, StringConstraints, model_validator
 from tenants.parsing import RequestModel
 
 Line = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
+HeaderName = Annotated[str, StringConstraints(max_length=76, pattern=r"^[!-9;-~]+$")]  # RFC 5322, 3.6.8
 Document = dict[str, Any]
 
 
@@ -43,10 +44,10 @@ class AttachmentFields(RequestModel):
 class EmailOverrides(RequestModel):
     """What this one email says differently from its account."""
 
-    reply_to: Annotated[list[str], Field(max_length=10)] | None = None
-    cc: Annotated[list[str], Field(max_length=50)] | None = None
-    bcc: Annotated[list[str], Field(max_length=50)] | None = None
-    headers: dict[str, str] | None = None
+    reply_to: Annotated[list[Line], Field(max_length=10)] | None = None
+    cc: Annotated[list[Line], Field(max_length=50)] | None = None
+    bcc: Annotated[list[Line], Field(max_length=50)] | None = None
+    headers: dict[HeaderName, Line] | None = None
     attachments: Annotated[list[AttachmentFields], Field(max_length=20)] | None = None
     tags: Annotated[list[Line], Field(max_length=10)] | None = None
     metadata: dict[str, Line] | None = None

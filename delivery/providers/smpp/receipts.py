@@ -45,7 +45,13 @@ _STATUSES = {
     "DELETED": ReceiptStatus.FAILED,
     "UNDELIV": ReceiptStatus.FAILED,
     "REJECTD": ReceiptStatus.FAILED,
+    # as some vendors spell them out
+    "DELIVERED": ReceiptStatus.DELIVERED,
+    "UNDELIVERABLE": ReceiptStatus.FAILED,
+    "REJECTED": ReceiptStatus.FAILED,
+    "FAILED": ReceiptStatus.FAILED,
 }
+_MESSAGE = re.compile(rb"\btext:", re.IGNORECASE)
 _FIELDS = re.compile(rb"\b(id|stat|err|done ?date): ?([^\s]+)", re.IGNORECASE)
 
 
@@ -91,7 +97,7 @@ def _receipt(pdu: DeliverSm, ids: IdFormat) -> ParsedReceipt | None:
     message_id = ids.of_text(text.get("id", ""))
     if told := parameters.get(_RECEIPTED_MESSAGE_ID):
         message_id = ids.of_answer(told.rstrip(b"\0").decode("latin-1"))
-    state = text.get("stat", "").upper()[:7]
+    state = text.get("stat", "").upper()
     if told := parameters.get(_MESSAGE_STATE):
         state = _STATES.get(told[-1], state)
     if not message_id:
@@ -112,7 +118,7 @@ def _error(state: str, code: str) -> ProviderError:
 def _text(pdu: DeliverSm) -> dict[str, str]:
     """The fields of the text, the first of each name: the message's own beginning comes last, in `text:`."""
     fields: dict[str, str] = {}
-    for name, value in _FIELDS.findall(_said(pdu).partition(b"text:")[0]):
+    for name, value in _FIELDS.findall(_MESSAGE.split(_said(pdu), 1)[0]):
         fields.setdefault(name.decode().lower().replace(" ", ""), value.decode("latin-1"))
     return fields
 

@@ -308,7 +308,10 @@ class Provider(ABC):
         """'Test connection': prove the credentials without writing to anybody, or raise `ProviderError`."""
 
     def verify(self, request: ReceiptRequest) -> None:
-        """Refuse, with `ReceiptRefused`, a receipt that the vendor did not sign."""
+        """Refuse, with `ReceiptRefused`, a receipt that the vendor did not sign.
+
+        Raises `ProviderError` when that cannot be found out now: the vendor is asked to post it again.
+        """
         raise ReceiptRefused(f"{self.name} sends no receipts")
 
     def parse(self, request: ReceiptRequest) -> Sequence[ParsedReceipt | Inbound]:

@@ -13,9 +13,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from typing import Any
 from uuid import uuid4
@@ -49,17 +50,6 @@ _WORDS = Content(
     body="It left us today with DHL and should be with you the day after tomorrow. Thank you for your order!",
     html="<h1>On its way</h1><p>Your order <b>A-17</b> left us today with DHL.</p>",
 )
-
-_ADDRESSES: Mapping[str, Callable[[int], str]] = {
-    "email": lambda number: f"person-{number}@shop.example",
-    "sms": lambda number: f"+1202555{number:04d}",
-    "whatsapp": lambda number: f"+1202555{number:04d}",
-    "fcm": lambda number: f"token-{number}",
-    "slack_bot": lambda number: f"C{number:09d}",
-    "slack_webhook": lambda number: f"{settings.SANDBOX_URL}/slack/services/T0/B0/{number}",
-    "discord": lambda number: f"{settings.SANDBOX_URL}/discord/api/webhooks/{number}/open",
-    "webhook": lambda number: f"{settings.SANDBOX_URL}/hooks/{number}",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +91,8 @@ def main(options: ProviderOptions) -> int:
     for channel, name in chosen(options.names):
         say(f"{channel} by {name}, {options.n}")
         provider = made(channel, name)
-        address = _ADDRESSES.get(name) or _ADDRESSES[channel]
-        cost = measure(options.n, lambda chunk, p=provider, a=address: send(p, a, chunk))  # type: ignore[misc]
+        to = [sandboxed.address(channel, name, number) for number in range(CHUNK)]
+        cost = measure(options.n, partial(send, provider, to))
         rows.append(Row(channel, name, cost, wanted(name), share(name, cost, bare)))
     if options.json:
         document = {"bare_per_core": round(bare.per_core), "providers": [row.document() for row in rows]}
@@ -147,9 +137,9 @@ def measure(n: int, do: Callable[[int], None]) -> Cost:
     return Cost(median(cpu) * 1e6, 1 / median(clock))
 
 
-def send(provider: Provider, address: Callable[[int], str], chunk: int) -> None:
+def send(provider: Provider, to: Sequence[str], chunk: int) -> None:
     """Raises when any message was not taken: what fails at once is cheap."""
-    messages = [_message(address(number)) for number in range(chunk)]
+    messages = [_message(address) for address in to[:chunk]]
     for outcome in loop.run(provider.send(messages)):
         if not isinstance(outcome, Sent):
             raise outcome

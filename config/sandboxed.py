@@ -27,6 +27,11 @@ def settings_of(channel: str, provider: str, name: str) -> Settings:
     return SETTINGS[channel, provider](name)
 
 
+def address(channel: str, provider: str, number: int) -> str:
+    """One of many recipients' that the sandbox takes for this provider."""
+    return (_ADDRESSES.get(provider) or _ADDRESSES[channel])(number)
+
+
 def account_sid(name: str) -> str:
     """The sid by which the sandbox knows a seeded Twilio account: 34 characters, as all of Twilio's."""
     return ("AC" + name.replace("-", "")).ljust(34, "0")
@@ -145,4 +150,15 @@ SETTINGS: Mapping[tuple[str, str], Callable[[str], Settings]] = {
     ("slack", "slack_webhook"): _slack_webhook,
     ("discord", "discord_webhook"): _discord,
     ("webhook", "standard_webhook"): _webhook,
+}
+
+_ADDRESSES: Mapping[str, Callable[[int], str]] = {
+    "email": lambda number: f"person-{number}@shop.example",
+    "sms": lambda number: f"+1202555{number:04d}",
+    "whatsapp": lambda number: f"+1202555{number:04d}",
+    "fcm": lambda number: f"token-{number}",
+    "slack_bot": lambda number: f"C{number:09d}",
+    "slack_webhook": lambda number: f"{settings.SANDBOX_URL}/slack/services/T0/B0/{number}",
+    "discord": lambda number: f"{settings.SANDBOX_URL}/discord/api/webhooks/{number}/open",
+    "webhook": lambda number: f"{settings.SANDBOX_URL}/hooks/{number}",
 }

@@ -151,6 +151,7 @@ def running_stack() -> Iterator[Stack]:
             "PUBLIC_URL": url,
             "SANDBOX_URL": sandbox.http_url,
             "SANDBOX_SMTP_PORT": str(sandbox.smtp_port),
+            "SANDBOX_SMPP_PORT": str(sandbox.ports["smpp"]),
             "PYTHONUNBUFFERED": "1",
             "CELERY_SKIP_CHECKS": "1",
         }

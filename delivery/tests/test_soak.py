@@ -10,6 +10,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -18,11 +19,13 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from config import sandboxed
+from config.embedded.valkey import free_port
 from delivery import dispatch, queue, receipts, recovery
 from delivery.models import Attempt, Delivery, ProviderAccount, Receipt
 from delivery.providers.closing import close_all
 from delivery.queue import NewDelivery
 from delivery.tests.factories import create_account
+from notifications.tests.web import web_process
 from sandbox.testing import RunningSandbox
 from tenants.context import tenant_scope
 from tenants.ids import new_id
@@ -47,15 +50,17 @@ WEATHER: tuple[Mapping[str, Any], ...] = (
 
 
 @pytest.fixture
-def _vendor(sandbox: RunningSandbox, settings: Settings, live_server: Any) -> Iterator[None]:
-    """The sandbox, which posts its receipts to a real web server."""
-    settings.SANDBOX_URL, settings.PUBLIC_URL = sandbox.http_url, live_server.url
+def _vendor(sandbox: RunningSandbox, settings: Settings, tmp_path: Path) -> Iterator[None]:
+    """The sandbox, which posts its receipts to a real web process."""
+    port = free_port()
+    settings.SANDBOX_URL, settings.PUBLIC_URL = sandbox.http_url, f"http://127.0.0.1:{port}"
     settings.SANDBOX_SMTP_PORT, settings.SANDBOX_SMPP_PORT = sandbox.smtp_port, sandbox.ports["smpp"]
     settings.NOTIFICATION_PRIVATE_NETWORKS = ["127.0.0.0/8"]
     settings.NOTIFICATION_SEND_TIMEOUT = 0.5
-    yield
-    close_all()
-    all_told()
+    with web_process(tmp_path / "web.log", port=port, PUBLIC_URL=settings.PUBLIC_URL):
+        yield
+        close_all()
+        all_told()
     sandbox.clear()
 
 

@@ -34,9 +34,9 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 
 @contextmanager
-def web_process(log: Path, **env: str) -> Iterator[str]:
+def web_process(log: Path, *, port: int = 0, **env: str) -> Iterator[str]:
     """uvicorn on the tests' database; yields its address, `127.0.0.1:port`."""
-    address = f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{port or free_port()}"
     command = [
         sys.executable,
         "-m",

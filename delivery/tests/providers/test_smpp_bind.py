@@ -110,6 +110,8 @@ def test_a_chunk_waits_for_the_bind_to_come_back() -> None:
     port = free_port()
     with running_smsc(port=port):
         sent(provider(port))
+    (used,) = links.here()._links["account-1"][1]._binds
+    until(lambda: used._session is None)
     with ThreadPoolExecutor(1) as other:
         waiting = other.submit(send, provider(port))
         with running_smsc(port=port):

@@ -4,6 +4,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 import tenants.schema  # noqa: F401  the OpenAPI document's authentication schemes
 from config import health
+from tenants.parsing import build_models
 
 admin.autodiscover()
 
@@ -23,6 +24,8 @@ urlpatterns = [
     path("metrics", health.metrics),
     path("admin/", admin.site.urls),
 ]
+
+build_models()
 
 handler400 = "tenants.problems.bad_request"
 handler403 = "tenants.problems.permission_denied"

@@ -4,7 +4,6 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 import tenants.schema  # noqa: F401  the OpenAPI document's authentication schemes
 from config import health
-from tenants.parsing import build_models
 
 admin.autodiscover()
 
@@ -24,8 +23,6 @@ urlpatterns = [
     path("metrics", health.metrics),
     path("admin/", admin.site.urls),
 ]
-
-build_models()
 
 handler400 = "tenants.problems.bad_request"
 handler403 = "tenants.problems.permission_denied"

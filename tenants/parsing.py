@@ -19,19 +19,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class RequestModel(BaseModel):
-    """The root of every body model: unknown fields are refused.
+    """The root of every body model: unknown fields are refused."""
 
-    Their validators are built late, which is never in workers and beat: 8 MB a process.
-    """
-
-    model_config = ConfigDict(extra="forbid", defer_build=True)
-
-
-def build_models(root: type[BaseModel] = RequestModel) -> None:
-    """Build the validators now: a web process is asked by several threads at once."""
-    for model in root.__subclasses__():
-        model.model_rebuild()
-        build_models(model)
+    model_config = ConfigDict(extra="forbid")
 
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -50,8 +50,12 @@ def receive(account: ProviderAccount, request: ReceiptRequest) -> None:
 
 
 def challenged(account: ProviderAccount, request: ReceiptRequest) -> str:
-    """The answer to a vendor that asks whether the webhook is ours. Raises `ReceiptRefused`."""
-    return instance(account, provider(account.channel, account.provider)).challenge(request)
+    """The answer to a vendor's GET: it asks whether the webhook is ours. Raises `ReceiptRefused`."""
+    cls = provider(account.channel, account.provider)
+    if cls.receipts_by_get:
+        receive(account, request)
+        return ""
+    return instance(account, cls).challenge(request)
 
 
 def report(made_for: ProviderAccount, told: Sequence[ParsedReceipt | Inbound]) -> None:

@@ -234,6 +234,8 @@ class Provider(ABC):
     needs_account: ClassVar[bool] = True
     each_address_is_a_server: ClassVar[bool] = False
     """One that fails is the recipient's own, and says nothing of the account's health."""
+    receipts_by_get: ClassVar[bool] = False
+    """Receipts may come as a GET, which is no challenge then."""
 
     def __init__(
         self,

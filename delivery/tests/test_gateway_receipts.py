@@ -1,0 +1,62 @@
+"""`/webhooks/http/…`: receipts of an HTTP gateway, by POST or, as many have it, by GET."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from django.test import Client
+
+from delivery import dispatch
+from delivery.models import ProviderAccount
+from delivery.tests.factories import create_account, create_delivery, look
+from sandbox.testing import RunningSandbox
+from tenants.models import Tenant
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def account(tenant: Tenant, sandbox: RunningSandbox) -> ProviderAccount:
+    settings = {
+        "url": f"{sandbox.http_url}/gateway/messages",
+        "headers": {"X-Api-Key": "{secret}"},
+        "secret": "a-key-of-the-shop",
+        "message_id": "id",
+        "receipt_proof": "parameter",
+        "receipt_place": "token",
+        "receipt_secret": "of-receipts",
+    }
+    return create_account(tenant, "sms", "http", settings)
+
+
+@pytest.fixture
+def sent(tenant: Tenant, account: ProviderAccount) -> UUID:
+    id = create_delivery(tenant)
+    dispatch.run(tenant.pk, [id])
+    assert look(id).status == "sent"
+    return id
+
+
+def url(account: ProviderAccount, delivery: UUID, token: str = "of-receipts") -> str:
+    return f"/webhooks/http/{account.pk}?reference={delivery}.1&token={token}"
+
+
+def test_it_works(account: ProviderAccount, sent: UUID) -> None:
+    told = "id=a&status=DELIVRD"
+    answer = Client().post(url(account, sent), told, content_type="application/x-www-form-urlencoded")
+    assert answer.status_code == 204
+    assert look(sent).status == "delivered"
+
+
+def test_a_receipt_may_come_by_get(account: ProviderAccount, sent: UUID) -> None:
+    answer = Client().get(f"{url(account, sent)}&id=a&status=undelivered")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert look(sent).status == "failed"
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_nobody_is_believed_without_the_secret(account: ProviderAccount, sent: UUID, method: str) -> None:
+    forged = f"{url(account, sent, token='guessed')}&id=a&status=DELIVRD"
+    assert getattr(Client(), method)(forged).status_code == 403
+    assert look(sent).status == "sent"

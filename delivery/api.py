@@ -13,7 +13,6 @@ from drf_spectacular.utils import extend_schema
 from pydantic import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from delivery import loop
 from delivery.accounts import instance, set_settings
@@ -32,7 +31,7 @@ from delivery.registry import UnknownProvider, provider, providers
 from delivery.steering import steer
 from delivery.vitals import last_hour
 from tenants.context import tenant_scope
-from tenants.operators import IsOperator, Operator, OperatorAuthentication
+from tenants.operator_views import OperatorView
 from tenants.pagination import PAGE_PARAMETERS, page_schema, paginate
 from tenants.parsing import field_errors, validate
 from tenants.problems import FieldError, Problem, invalid
@@ -40,26 +39,13 @@ from tenants.problems import FieldError, Problem, invalid
 _TAGS = ["providers"]
 
 
-class ProvidersView(APIView):
-    """The root of these endpoints: an operator at work for one tenant."""
-
-    authentication_classes = [OperatorAuthentication]
-    permission_classes = [IsOperator]
+class ProvidersView(OperatorView):
     permissions: ClassVar = {
         "GET": "delivery.view_provideraccount",
         "POST": "delivery.change_provideraccount",
         "PATCH": "delivery.change_provideraccount",
         "DELETE": "delivery.delete_provideraccount",
     }
-
-    @property
-    def operator(self) -> Operator:
-        assert isinstance(self.request.user, Operator)
-        return self.request.user
-
-    @property
-    def tenant_id(self) -> UUID:
-        return self.operator.tenant.pk
 
     def account(self, id: UUID) -> ProviderAccount:
         found = ProviderAccount.objects.filter(tenant=self.tenant_id, pk=id).first()

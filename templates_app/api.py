@@ -10,7 +10,6 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from templates_app import catalog
 from templates_app.bodies import (
@@ -32,18 +31,13 @@ from templates_app.publishing import publish, save_draft
 from templates_app.segments import SmsPolicy, as_sent
 from templates_app.workshop import RenderError, Words
 from tenants.context import tenant_scope
-from tenants.models import Tenant
-from tenants.operators import IsOperator, Operator, OperatorAuthentication
+from tenants.operator_views import OperatorView
 from tenants.pagination import PAGE_PARAMETERS, page_schema, paginate
 from tenants.parsing import validate
 from tenants.problems import FieldError, Problem, invalid
 
 
-class TemplatesView(APIView):
-    """The root of these endpoints: an operator at work for one tenant."""
-
-    authentication_classes = [OperatorAuthentication]
-    permission_classes = [IsOperator]
+class TemplatesView(OperatorView):
     permissions: ClassVar = {
         "GET": "templates_app.view_template",
         "POST": "templates_app.change_template",
@@ -51,11 +45,6 @@ class TemplatesView(APIView):
         "PATCH": "templates_app.change_template",
         "DELETE": "templates_app.delete_template",
     }
-
-    @property
-    def tenant(self) -> Tenant:
-        assert isinstance(self.request.user, Operator)
-        return self.request.user.tenant
 
     def template(self, code: str) -> Template:
         templates = Template.objects.select_related("published").filter(tenant=self.tenant, archived_at=None)

@@ -20,6 +20,7 @@ Document = dict[str, Any]
 
 _FILENAME = r"^[^\x00-\x1f\x7f/\\]+$"
 # In ASCII: a bounded repetition of \w takes megabytes when it is compiled.
+_CONTENT_ID = r"^[A-Za-z0-9_.@+-]+$"
 _MEDIA_TYPE = r"^[A-Za-z0-9_.+-]+/[A-Za-z0-9_.+-]+$"
 
 
@@ -33,7 +34,7 @@ class AttachmentFields(RequestModel):
     content_type: Annotated[str, StringConstraints(max_length=127, pattern=_MEDIA_TYPE)] | None = None
     content: str | None = None
     url: HttpUrl | None = None
-    content_id: Annotated[str, StringConstraints(max_length=127, pattern=r"^[A-Za-z0-9_.@+-]+$")] | None = None
+    content_id: Annotated[str, StringConstraints(max_length=127, pattern=_CONTENT_ID)] | None = None
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> AttachmentFields:

@@ -14,7 +14,6 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from pydantic import AwareDatetime, BaseModel, Field
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from delivery import dead_letters
 from delivery.models import Attempt, Delivery
@@ -24,7 +23,7 @@ from notifications.api.services import LIST_PARAMETERS, filtered
 from notifications.models import Notification
 from notifications.reports import DeliveryFilter, DeliveryReport, Stats, StatsFilter
 from tenants.context import tenant_scope
-from tenants.operators import IsOperator, Operator, OperatorAuthentication
+from tenants.operator_views import OperatorView
 from tenants.pagination import PAGE_PARAMETERS, page_schema, paginate
 from tenants.parsing import RequestModel, validate
 from tenants.problems import Problem
@@ -46,21 +45,8 @@ FILTERS = [
 ]
 
 
-class OperatorView(APIView):
-    """The root of these endpoints: an operator at work for one tenant."""
-
-    authentication_classes = [OperatorAuthentication]
-    permission_classes = [IsOperator]
+class DeliveriesView(OperatorView):
     permissions: ClassVar = {"GET": "delivery.view_delivery", "POST": "delivery.change_delivery"}
-
-    @property
-    def operator(self) -> Operator:
-        assert isinstance(self.request.user, Operator)
-        return self.request.user
-
-    @property
-    def tenant_id(self) -> UUID:
-        return self.operator.tenant.pk
 
     def delivery(self, id: UUID) -> Delivery:
         found = Delivery.objects.filter(tenant_id=self.tenant_id, pk=id).first()
@@ -83,7 +69,7 @@ class OperatorView(APIView):
         return validate(DeliveryFilter, given)
 
 
-class DeliveryListView(OperatorView):
+class DeliveryListView(DeliveriesView):
     @extend_schema(
         operation_id="admin_list_deliveries",
         parameters=[*PAGE_PARAMETERS, *FILTERS, REVEAL],
@@ -99,7 +85,7 @@ class DeliveryListView(OperatorView):
             return Response(page.body(lambda _: next(shown).model_dump()))
 
 
-class DeliveryCsvView(OperatorView):
+class DeliveryCsvView(DeliveriesView):
     @extend_schema(
         operation_id="admin_export_deliveries",
         parameters=[*FILTERS, REVEAL],
@@ -118,7 +104,7 @@ class DeliveryDetail(DeliveryReport):
     attempts_made: list[schemas.Attempt]
 
 
-class DeliveryView(OperatorView):
+class DeliveryView(DeliveriesView):
     @extend_schema(
         operation_id="admin_get_delivery", parameters=[REVEAL], responses=DeliveryDetail, tags=["operators"]
     )
@@ -144,7 +130,7 @@ class Piles(BaseModel):
     results: list[Pile]
 
 
-class DeadLettersView(OperatorView):
+class DeadLettersView(DeliveriesView):
     @extend_schema(operation_id="admin_dead_letters", responses=Piles, tags=["operators"])
     def get(self, request: Request) -> Response:
         """The failed deliveries by reason, the highest pile first."""
@@ -156,7 +142,7 @@ class Retried(BaseModel):
     retried: int
 
 
-class RetryView(OperatorView):
+class RetryView(DeliveriesView):
     @extend_schema(
         operation_id="admin_retry_delivery", request=None, responses={202: Retried}, tags=["operators"]
     )
@@ -190,7 +176,7 @@ class RedriveAnswer(BaseModel):
     until: AwareDatetime | None = None
 
 
-class RetryManyView(OperatorView):
+class RetryManyView(DeliveriesView):
     @extend_schema(
         operation_id="admin_retry_deliveries",
         request=Redrive,
@@ -212,7 +198,7 @@ class RetryManyView(OperatorView):
         return Response(answer.model_dump(), 202)
 
 
-class StatsView(OperatorView):
+class StatsView(DeliveriesView):
     @extend_schema(
         operation_id="admin_stats",
         parameters=[*PERIOD, OpenApiParameter("by", str, enum=["channel", "provider", "template", "hour"])],

@@ -80,10 +80,11 @@ class Application:
         self._server.server_close()
 
     def take(self, request: ReceiptRequest) -> None:
+        with self.news:
+            self.posts += 1
         self.provider.verify(request)
         heard = self.provider.parse(request)
         with self.news:
-            self.posts += 1
             self.heard += heard
             self.news.notify_all()
 

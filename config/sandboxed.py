@@ -72,6 +72,28 @@ def _smpp(name: str) -> Settings:
     }
 
 
+def _sns(name: str) -> Settings:
+    return {
+        "access_key_id": ("AKIA" + name.replace("-", "").upper()).ljust(20, "0"),
+        "secret_access_key": "sandbox",
+        "region": "eu-central-1",
+        "sender": "DemoShop",
+        "base_url": f"{settings.SANDBOX_URL}/sns",
+    }
+
+
+def _http_gateway(name: str) -> Settings:
+    url = f"{settings.SANDBOX_URL}/gateway"
+    return {
+        "url": f"{url}/messages",
+        "headers": {"X-Api-Key": "{secret}"},
+        "secret": name,
+        "sender": "DemoShop",
+        "message_id": "id",
+        "check_url": f"{url}/balance",
+    }
+
+
 def _fcm(name: str) -> Settings:
     url = settings.SANDBOX_URL
     return {
@@ -144,6 +166,8 @@ SETTINGS: Mapping[tuple[str, str], Callable[[str], Settings]] = {
     ("email", "resend"): _esp("resend/", api_key="re_{}"),
     ("sms", "twilio"): _twilio,
     ("sms", "smpp"): _smpp,
+    ("sms", "sns"): _sns,
+    ("sms", "http"): _http_gateway,
     ("push", "fcm"): _fcm,
     ("push", "webpush"): _webpush,
     ("slack", "slack_bot"): _slack_bot,

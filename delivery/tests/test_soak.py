@@ -57,7 +57,7 @@ def _vendor(sandbox: RunningSandbox, settings: Settings, tmp_path: Path) -> Iter
     settings.SANDBOX_SMTP_PORT, settings.SANDBOX_SMPP_PORT = sandbox.smtp_port, sandbox.ports["smpp"]
     settings.NOTIFICATION_PRIVATE_NETWORKS = ["127.0.0.0/8"]
     settings.NOTIFICATION_SEND_TIMEOUT = 0.5
-    with web_process(tmp_path / "web.log", port=port, PUBLIC_URL=settings.PUBLIC_URL):
+    with web_process(tmp_path / "web.log", port, PUBLIC_URL=settings.PUBLIC_URL):
         yield
         close_all()
         all_told()

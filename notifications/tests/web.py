@@ -34,7 +34,7 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 
 @contextmanager
-def web_process(log: Path, *, port: int = 0, **env: str) -> Iterator[str]:
+def web_process(log: Path, port: int = 0, /, **env: str) -> Iterator[str]:
     """uvicorn on the tests' database; yields its address, `127.0.0.1:port`."""
     address = f"127.0.0.1:{port or free_port()}"
     command = [

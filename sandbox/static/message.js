@@ -98,7 +98,19 @@ function phone(message) {
 }
 
 function card(message) {
-  return element("div.card", {}, element("b", {}, message.title ?? message.subject ?? ""), element("p", {}, message.text ?? ""));
+  const link = linkOf(message.data);
+  return element("div.card", {},
+    element("b", {}, message.title ?? message.subject ?? ""),
+    element("p", {}, message.text ?? ""),
+    link ? element("a.button", { href: link.url, target: "_blank", rel: "noreferrer noopener" }, link.text) : "");
+}
+
+/** Where a message leads, in the words of its channel: Slack's button, a Discord embed, a webhook's action. */
+function linkOf({ blocks, embeds, data }) {
+  const button = blocks?.find(({ type }) => type === "actions")?.elements?.[0];
+  const embed = embeds?.find(({ url }) => url);
+  const found = (button && { url: button.url, text: button.text?.text }) ?? (embed && { url: embed.url }) ?? data?.action;
+  return /^https?:/.test(found?.url ?? "") ? { url: found.url, text: found.text || "Open" } : null;
 }
 
 function headers(all) {

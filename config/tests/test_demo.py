@@ -135,6 +135,7 @@ def test_it_says_which_port_is_in_use(home: Path) -> None:
     assert not home.exists()
 
 
+@pytest.mark.chaos
 def test_it_says_where_the_reason_can_be_read(home: Path) -> None:
     """A sandbox that cannot start: it is to listen twice on one port."""
     port = free_port()

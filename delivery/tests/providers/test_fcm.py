@@ -18,7 +18,10 @@ from delivery.tests.providers.google import PROJECT, granted, service_account
 from tenants.ids import new_id
 
 SAMPLES = sorted((Path(__file__).parent / "samples" / "fcm").glob("*.json"))
-IN_AN_HOUR = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(hours=1)
+
+
+def in_hours(hours: int) -> dt.datetime:
+    return dt.datetime.now(dt.UTC) + dt.timedelta(hours=hours)
 
 
 class TestFcm(HttpContract):
@@ -90,13 +93,14 @@ class TestFcm(HttpContract):
         assert not Fcm.accepts('{"endpoint":"https://push.example/1","keys":{}}')
 
     def test_it_says_how_long_the_message_is_worth_it(self) -> None:
-        message = self.pushed(expires_at=IN_AN_HOUR)
+        expires_at = in_hours(1)
+        message = self.pushed(expires_at=expires_at)
         assert 3500 < int(message["android"]["ttl"].removesuffix("s")) <= 3600
         assert 3500 < int(message["webpush"]["headers"]["TTL"]) <= 3600
-        assert message["apns"]["headers"]["apns-expiration"] == str(int(IN_AN_HOUR.timestamp()))
+        assert message["apns"]["headers"]["apns-expiration"] == str(int(expires_at.timestamp()))
 
     def test_a_message_that_is_late_is_not_kept(self) -> None:
-        message = self.pushed(expires_at=IN_AN_HOUR - dt.timedelta(hours=2))
+        message = self.pushed(expires_at=in_hours(-1))
         assert message["android"]["ttl"] == "0s"
         assert message["webpush"]["headers"]["TTL"] == "0"
         assert message["apns"]["headers"]["apns-expiration"] == "0"

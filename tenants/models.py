@@ -87,6 +87,12 @@ class Tenant(models.Model):
         default=False,
         help_text="Curly quotes made straight, accents taken off, where that spares the message UCS-2.",
     )
+    reply_words = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="What people may answer an SMS or a WhatsApp message with, besides the words that every "
+        'tenant has; those of a locale replace them, e.g. {"stop": {"fi": ["lopeta"]}, "start": {}}.',
+    )
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
+from tenants import reply_words
 from tenants.admin.base import ModelForm, OperatorAdmin, display
 from tenants.channels import complaints, fallback_complaints, order_complaints
 from tenants.models import Tenant
@@ -36,6 +37,10 @@ class TenantForm(ModelForm[Tenant]):
     def clean_account_order(self) -> Any:
         order = self.cleaned_data["account_order"] or {}
         return sound(order, order_complaints(order), '{"sms": ["main", "backup"]}')
+
+    def clean_reply_words(self) -> Any:
+        words = self.cleaned_data["reply_words"] or {}
+        return sound(words, reply_words.complaints(words), '{"stop": {"fi": ["lopeta"]}}')
 
     def clean_alert_recipients(self) -> list[Any]:
         ids = self.cleaned_data["alert_recipients"] or []
@@ -70,7 +75,7 @@ class TenantAdmin(OperatorAdmin[Tenant]):
         ("Where a recipient says nothing", {"fields": (("locale", "timezone", "country"),)}),
         ("Where a request says nothing", {"fields": ("default_channels", "fallback")}),
         ("Which accounts are used first", {"fields": ("account_order",)}),
-        ("Text messages", {"fields": (("sms_max_segments", "sms_transliterate"),)}),
+        ("Text messages", {"fields": (("sms_max_segments", "sms_transliterate"), "reply_words")}),
         ("Who is told when something is wrong", {"fields": ("alert_recipients",)}),
         ("Record", {"fields": (("id", "created_at"),)}),
     )

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from delivery import dispatch, queue, text_messages
+from delivery import packing, queue, text_messages
 from delivery.accounts import Accounts
 from delivery.providers.base import Content
 from delivery.queue import Leg
@@ -72,7 +72,7 @@ def _route(leg: Leg, place: int, accounts: Accounts, tenant: Tenant) -> dict[str
     candidates = accounts.candidates(channel, address, is_test=leg.is_test)
     choice = choose(candidates, now=timezone.now(), random=Random(0))
     by_it = replace(leg, channel=channel)
-    (words,) = dispatch.render([by_it], tenant)
+    (words,) = packing.render([by_it], tenant)
     segments = text_messages.segments(by_it, words, tenant)
     return {
         "channel": channel,

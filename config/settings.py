@@ -159,6 +159,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 600.0,
         "options": {"expires": 300},
     },
+    "forget-replies": {
+        "task": "delivery.forget_replies",
+        "schedule": 600.0,
+        "options": {"expires": 300},
+    },
     "recover-expired": {
         "task": "delivery.recover_expired",
         "schedule": NOTIFICATION_LEASE_SECONDS / 4,
@@ -195,6 +200,8 @@ NOTIFICATION_SEND_TIMEOUT = env.float("NOTIFICATION_SEND_TIMEOUT", default=10.0)
 NOTIFICATION_RETRY_THRESHOLD = env.int("NOTIFICATION_RETRY_THRESHOLD", default=3)
 # How long a delivery waits for the only account there is, when that refuses: bad credentials, no credit.
 NOTIFICATION_PARK_HOURS = env.int("NOTIFICATION_PARK_HOURS", default=24)
+# How long it is known who wrote what to us.
+NOTIFICATION_REPLY_DAYS = env.int("NOTIFICATION_REPLY_DAYS", default=30)
 # URLs that others chose (webhooks, push services, attachments) lead to public addresses or to these networks.
 NOTIFICATION_PRIVATE_NETWORKS = env.list("NOTIFICATION_PRIVATE_NETWORKS", default=[])
 # Attachments: bytes of one and of a message's together, and what no mail server would take.

@@ -266,3 +266,30 @@ class Receipt(models.Model):
 
     def __str__(self) -> str:
         return self.status
+
+
+class Reply(models.Model):
+    """What somebody wrote to an account of ours. The vendor's repetition is refused by the unique key."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = loose_key(Tenant, null=True)
+    account_id = models.UUIDField()
+    channel = models.CharField(max_length=16)
+    event_id = models.CharField(max_length=255)
+    sender = models.CharField(max_length=255, help_text="Their address on the channel.")
+    to = models.CharField(max_length=255, help_text="Ours.")
+    text = models.CharField(max_length=1600)
+    wish = models.CharField(max_length=5, blank=True, help_text="What its words ask for: stop or start.")
+    occurred_at = models.DateTimeField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name_plural = "replies"
+        constraints = [models.UniqueConstraint(fields=["account_id", "event_id"], name="reply_event")]
+        indexes = [
+            models.Index(fields=["account_id", "sender", "-occurred_at"], name="reply_sender"),
+            models.Index(fields=["tenant", "id"], name="reply_tenant"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel}: {self.wish or 'reply'}"

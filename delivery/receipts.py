@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db import close_old_connections, connection, connections
 from django.utils import timezone
 
-from delivery import parts, queue, recording
+from delivery import inbound, parts, queue, recording
 from delivery.accounts import instance
 from delivery.effects import Told, mark_delivered, take_effect
 from delivery.models import Delivery, DeliveryStatus, ProviderAccount, Receipt
@@ -76,7 +76,8 @@ closing.at_thread_end(connections.close_all)
 
 
 def apply(account: ProviderAccount, heard: Sequence[ParsedReceipt | Inbound]) -> None:
-    """Keep the receipts that are new, and let them take effect: a transaction a tenant."""
+    """Keep what is new, and let it take effect: a transaction a tenant."""
+    inbound.take_in(account, [item for item in heard if isinstance(item, Inbound)])
     receipts = [item for item in heard if isinstance(item, ParsedReceipt)]
     told = _locate(account, receipts)
     known = {id(t.receipt) for t in told}

@@ -19,7 +19,7 @@ from django.db import connection
 from preferences import devices, suppressions
 from preferences.addresses import ADDRESS_FIELD, DeviceFields, RecipientFields
 from preferences.rules import Person
-from preferences.suppressions import Address, suppress, unsuppress
+from preferences.suppressions import Address, opt_in, opt_out, suppress, unsuppress
 from tenants.context import tenant_scope
 from tenants.ids import new_id
 from tenants.models import Tenant
@@ -29,6 +29,8 @@ __all__ = [
     "merge",
     "once",
     "once_many",
+    "opt_in",
+    "opt_out",
     "resolve",
     "retire",
     "suppress",

@@ -15,6 +15,12 @@ from tenants.context import tenant_scope
 Address = tuple[str, str]
 """A channel and an address on it."""
 
+_LIFTED_BY_A_WORD = (
+    Suppression.Reason.UNSUBSCRIBED,
+    Suppression.Reason.INVALID,
+    Suppression.Reason.BOUNCED,
+)
+
 # LIMIT holds the planner to one index look-up an address.
 _FIND = """
     SELECT wanted.channel, wanted.address, found.reason
@@ -64,6 +70,33 @@ def suppress(tenant_id: UUID, entries: Iterable[tuple[str, str, str]]) -> None:
             ),
             ignore_conflicts=True,
         )
+
+
+def opt_out(tenant_ids: Iterable[UUID], address: Address) -> None:
+    """Somebody asked these tenants for silence. In whichever scope is open."""
+    channel, spelled = address[0], comparable(*address)
+    Suppression.objects.bulk_create(
+        (
+            Suppression(
+                tenant_id=tenant_id,
+                channel=channel,
+                address=spelled,
+                reason=Suppression.Reason.UNSUBSCRIBED,
+            )
+            for tenant_id in sorted(tenant_ids)
+        ),
+        ignore_conflicts=True,
+    )
+
+
+def opt_in(tenant_ids: Iterable[UUID], address: Address) -> None:
+    """Somebody asks to be written to again: what an operator or a complaint decided stays.
+
+    A bounce does not: who can ask can be reached.
+    """
+    channel, spelled = address[0], comparable(*address)
+    of_these = Suppression.objects.filter(tenant_id__in=list(tenant_ids), channel=channel, address=spelled)
+    of_these.filter(reason__in=_LIFTED_BY_A_WORD).delete()
 
 
 def unsuppress(tenant_id: UUID, addresses: Iterable[Address]) -> int:

@@ -13,6 +13,7 @@ _GROUPS = (
         (
             ("Notifications", "notifications", "notifications.notification"),
             ("Deliveries", "send", "delivery.delivery"),
+            ("Replies", "reply", "delivery.reply"),
             ("Batches", "stacks", "notifications.batch"),
         ),
     ),

@@ -1,3 +1,3 @@
-from delivery.admin import accounts, deliveries
+from delivery.admin import accounts, deliveries, replies
 
-__all__ = ["accounts", "deliveries"]
+__all__ = ["accounts", "deliveries", "replies"]

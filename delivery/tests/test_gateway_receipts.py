@@ -8,8 +8,9 @@ import pytest
 from django.test import Client
 
 from delivery import dispatch
-from delivery.models import ProviderAccount
+from delivery.models import ProviderAccount, Reply
 from delivery.tests.factories import create_account, create_delivery, look
+from preferences.models import Suppression
 from sandbox.testing import RunningSandbox
 from tenants.models import Tenant
 
@@ -40,6 +41,39 @@ def sent(tenant: Tenant, account: ProviderAccount) -> UUID:
 
 def url(account: ProviderAccount, delivery: UUID, token: str = "of-receipts") -> str:
     return f"/webhooks/http/{account.pk}?reference={delivery}.1&token={token}"
+
+
+def replying(account: ProviderAccount) -> str:
+    fields = {"message_id": "id", "status": "status", "sender": "from", "text": "text", "recipient": "to"}
+    account.settings["receipt_fields"] = fields
+    account.save()
+    return f"/webhooks/http/{account.pk}?token=of-receipts"
+
+
+def test_a_reply(account: ProviderAccount) -> None:
+    said = {"id": "r1", "from": "15005550006", "to": "Shop", "text": "Stop"}
+    assert Client().post(replying(account), said, content_type="application/json").status_code == 204
+    assert Suppression.objects.values_list("channel", "address", "reason").get() == (
+        "sms",
+        "+15005550006",
+        "unsubscribed",
+    )
+
+
+def test_replies_without_an_id_are_each_new(account: ProviderAccount) -> None:
+    url = replying(account)
+    for word in ("stop", "start", "stop"):
+        assert Client().get(f"{url}&from=15005550006&text={word}").status_code == 200
+    assert Reply.objects.count() == 3
+    assert Suppression.objects.exists()
+
+
+def test_a_receipt_with_its_text_is_still_a_receipt(account: ProviderAccount, sent: UUID) -> None:
+    replying(account)
+    told = "id=a&status=DELIVRD&from=15005550006&text=stop"
+    Client().post(url(account, sent), told, content_type="application/x-www-form-urlencoded")
+    assert look(sent).status == "delivered"
+    assert not Reply.objects.exists()
 
 
 def test_it_works(account: ProviderAccount, sent: UUID) -> None:

@@ -81,7 +81,7 @@ class Application:
     def take(self, request: ReceiptRequest) -> None:
         self.gateway.verify(request)
         with self.news:
-            self.heard += self.gateway.parse(request)
+            self.heard += [told for told in self.gateway.parse(request) if isinstance(told, ParsedReceipt)]
             self.news.notify_all()
 
     def wait_for(self, count: int) -> list[ParsedReceipt]:

@@ -1,4 +1,4 @@
-"""Receipts of an HTTP gateway, as its account's settings describe them."""
+"""Receipts and replies that an HTTP gateway posts, as its account's settings describe them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import hmac
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+from uuid import uuid4
 
 import orjson
 
 from delivery.providers.base import (
     ErrorKind,
+    Inbound,
     ParsedReceipt,
     ProviderError,
     ReceiptRefused,
@@ -58,12 +60,27 @@ def parse(
     fields: Mapping[str, str],
     statuses: Mapping[str, ReceiptStatus],
     rules: Sequence[ErrorRule],
-) -> list[ParsedReceipt]:
-    """`fields` are expressions for items, message_id, status, code and reference."""
+) -> list[ParsedReceipt | Inbound]:
+    """`fields` are expressions: items, message_id, status, code and reference; sender, recipient and text.
+
+    What has a text and a sender, and no status, is a reply.
+    """
     said = _said(request)
     reference = dict(parse_qsl(urlsplit(request.url).query)).get("reference", "")
     items = _items(find(fields["items"], said)) if fields.get("items") else [said]
-    return [_receipt(item, reference, fields, statuses, rules) for item in items]
+    return [_reply(item, fields) or _receipt(item, reference, fields, statuses, rules) for item in items]
+
+
+def _reply(said: Said, fields: Mapping[str, str]) -> Inbound | None:
+    """One without an id of its own is a new one each time."""
+    message_id, status, sender, recipient, text = (
+        find_text(fields.get(name, ""), said)
+        for name in ("message_id", "status", "sender", "recipient", "text")
+    )
+    if status or not (sender and text):
+        return None
+    sender = f"+{sender}" if sender.isdigit() and not sender.startswith("0") else sender
+    return Inbound(message_id or str(uuid4()), sender, recipient, text, dt.datetime.now(dt.UTC))
 
 
 def _said(request: ReceiptRequest) -> Said:

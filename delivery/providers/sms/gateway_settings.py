@@ -13,7 +13,7 @@ from delivery.providers.sms.gateway_terms import ErrorRule, Expression, Statuses
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _CREDENTIAL = re.compile(r"authorization|key|token|secret|password", re.IGNORECASE)
-_RECEIPT_FIELDS = {"items", "message_id", "status", "code", "reference"}
+_RECEIPT_FIELDS = {"items", "message_id", "status", "code", "reference", "sender", "recipient", "text"}
 
 
 class GatewaySettings(ProviderSettings):
@@ -81,7 +81,7 @@ class GatewaySettings(ProviderSettings):
         {"message_id": "id", "status": "status"},
         title="In receipts",
         description="Where message_id, status, code and reference stand in a receipt; items, where one"
-        " request brings a list of them.",
+        " request brings a list of them. For replies: sender, recipient and text.",
     )
     receipt_statuses: dict[str, ReceiptStatus] = Field(
         {},

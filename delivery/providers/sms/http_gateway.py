@@ -15,6 +15,7 @@ from yarl import URL
 
 from delivery.providers.base import (
     ErrorKind,
+    Inbound,
     Message,
     ParsedReceipt,
     Provider,
@@ -117,7 +118,7 @@ class HttpGateway(Provider):
             request, proof=own.receipt_proof, place=own.receipt_place, secret=self._receipt_secret
         )
 
-    def parse(self, request: ReceiptRequest) -> Sequence[ParsedReceipt]:
+    def parse(self, request: ReceiptRequest) -> Sequence[ParsedReceipt | Inbound]:
         own = self.settings
         return gateway_receipts.parse(
             request, fields=own.receipt_fields, statuses=own.receipt_statuses, rules=own.errors

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -8,11 +9,28 @@ from urllib.parse import parse_qs, urlencode
 import pytest
 from twilio.request_validator import RequestValidator
 
-from delivery.providers.base import ErrorKind, ParsedReceipt, ProviderError, ReceiptRequest, Sent
+from delivery import loop
+from delivery.providers.base import (
+    ErrorKind,
+    Inbound,
+    ParsedReceipt,
+    ProviderError,
+    ReceiptRefused,
+    ReceiptRequest,
+    Sent,
+)
 from delivery.providers.sms.twilio import TwilioSms
 from delivery.tests.contract import Answer, HttpContract, Server, Signal, json_answer
 
 SID = "AC00000000000000000000000000000001"
+SERVICE = "MG00000000000000000000000000000001"
+REPLY = {
+    "MessageSid": "SM00000000000000000000000000000002",
+    "From": "+15005550010",
+    "To": "+15005550006",
+    "Body": "Thanks!",
+    "SmsStatus": "received",
+}
 
 
 class TestTwilio(HttpContract):
@@ -55,9 +73,20 @@ class TestTwilio(HttpContract):
         assert outcome == Sent(f"SM{1:032d}", "queued", outcome.latency_ms)
 
     def test_it_sends_by_a_messaging_service(self) -> None:
-        _, server = self.outcome(self.taken(1), sender="MG1")
+        _, server = self.outcome(self.taken(1), sender=SERVICE)
         form = parse_qs(server.requests[0][3].decode())
-        assert (form["MessagingServiceSid"], "From" in form) == (["MG1"], False)
+        assert (form["MessagingServiceSid"], "From" in form) == ([SERVICE], False)
+
+    @pytest.mark.parametrize(
+        ("sender", "field"), [("+15005550007", "From"), ("Shop", "From"), (SERVICE, "MessagingServiceSid")]
+    )
+    def test_a_message_may_have_a_sender_of_its_own(self, sender: str, field: str) -> None:
+        message = replace(self.message(), overrides={"sender": sender})
+        with Server(self, Signal.TAKEN) as server:
+            loop.run(self.make(self.settings_for(server.url)).send([message]))
+        form = parse_qs(server.requests[0][3].decode())
+        given = {name: form[name] for name in ("From", "MessagingServiceSid") if name in form}
+        assert given == {field: [sender]}
 
     @pytest.mark.parametrize(
         ("status", "code", "kind", "is_permanent"),
@@ -95,6 +124,25 @@ class TestTwilio(HttpContract):
         (receipt,) = self.make(self.settings()).parse(request)
         assert isinstance(receipt, ParsedReceipt)
         assert receipt.reference == "abc.2"
+
+    def test_a_reply_that_comes_again_has_the_same_id(self) -> None:
+        first, again = (self.parsed(REPLY) for _ in range(2))
+        assert isinstance(first, Inbound)
+        assert first.event_id == again.event_id == REPLY["MessageSid"]
+
+    @pytest.mark.parametrize("missing", ["MessageSid", "From", "To", "SmsStatus"])
+    def test_it_refuses_half_a_reply(self, missing: str) -> None:
+        with pytest.raises(ReceiptRefused):
+            self.parsed({name: value for name, value in REPLY.items() if name != missing})
+
+    @pytest.mark.parametrize("channel", ["whatsapp", "rcs", "messenger"])
+    def test_it_refuses_a_reply_by_another_channel(self, channel: str) -> None:
+        with pytest.raises(ReceiptRefused, match="another channel"):
+            self.parsed({**REPLY, "From": f"{channel}:{self.address}"})
+
+    def parsed(self, body: Mapping[str, str]) -> ParsedReceipt | Inbound:
+        (heard,) = self.make(self.settings()).parse(self.signed(body, "https://bell.example/webhooks/1"))
+        return heard
 
 
 def error(status: int, code: int) -> Answer:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from notifications.api import batches, operators, services
+from notifications.api import batches, dead_letters, operators, services
 
 urlpatterns = [
     path("services/notifications", services.NotificationListView.as_view()),
@@ -13,10 +13,10 @@ urlpatterns = [
     path("services/notifications/<uuid:id>", services.NotificationView.as_view()),
     path("admin/deliveries", operators.DeliveryListView.as_view()),
     path("admin/deliveries.csv", operators.DeliveryCsvView.as_view()),
-    path("admin/deliveries/dead-letters", operators.DeadLettersView.as_view()),
-    path("admin/deliveries/retry", operators.RetryManyView.as_view()),
+    path("admin/deliveries/dead-letters", dead_letters.DeadLettersView.as_view()),
+    path("admin/deliveries/retry", dead_letters.RetryManyView.as_view()),
     path("admin/deliveries/<uuid:id>", operators.DeliveryView.as_view()),
-    path("admin/deliveries/<uuid:id>/retry", operators.RetryView.as_view()),
+    path("admin/deliveries/<uuid:id>/retry", dead_letters.RetryView.as_view()),
     path("admin/stats", operators.StatsView.as_view()),
     path("admin/notifications", operators.NotificationListView.as_view()),
     path("admin/notifications/<uuid:id>", operators.NotificationView.as_view()),

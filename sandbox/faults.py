@@ -15,7 +15,8 @@ class Fault(BaseModel):
     `accept_then_timeout` (message kept, answer never sent) exclude each other. `error_rate` is the share of
     requests they strike, all when left out; alone it means status 503. `latency_ms` is waited before each
     answer, after a good message was kept. `duplicate_receipts` is how many more times each receipt comes;
-    `receipt: none` sends no receipts at all. After `times` requests the fault is gone.
+    `receipt: none` sends no receipts at all, `receipt: read` also one that it was opened, where the vendor
+    tells that. After `times` requests the fault is gone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -26,7 +27,7 @@ class Fault(BaseModel):
     retry_after: int | None = Field(default=None, ge=0, le=86_400, description="seconds")
     accept_then_timeout: bool = False
     reject: bool = False
-    receipt: Literal["delivered", "failed", "none"] = "delivered"
+    receipt: Literal["delivered", "read", "failed", "none"] = "delivered"
     receipt_delay_ms: int = Field(default=RECEIPT_DELAY_MS, ge=0, le=86_400_000)
     duplicate_receipts: int = Field(default=0, ge=0, le=100)
     times: int | None = Field(default=None, ge=1)

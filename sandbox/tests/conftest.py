@@ -24,7 +24,7 @@ class Application(Protocol):
     news: threading.Condition
 
     def wait_for(self, count: int) -> list[str]:
-        """Waits for so many callbacks, returns their statuses."""
+        """Waits for so many callbacks and replies, returns their statuses."""
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +52,7 @@ class _Endpoint(ThreadingHTTPServer):
     def wait_for(self, count: int) -> list[str]:
         with self.news:
             arrived = self.news.wait_for(lambda: len(self.received) >= count, DEADLINE_S)
-        statuses = [form["MessageStatus"] for form, _, _ in self.received]
+        statuses = [form["SmsStatus"] for form, _, _ in self.received]
         assert arrived, f"{count} callbacks expected, got {statuses}"
         return statuses
 

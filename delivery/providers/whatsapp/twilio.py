@@ -7,10 +7,11 @@ When words of one's own may be sent: https://www.twilio.com/docs/whatsapp/key-co
 
 What is not said here is said of all of Twilio's channels, in `delivery.providers.twilio`.
 
-Twilio knows a template by its ContentSid, which stands for one name, one language and all its parts; so the
-override's `name` is that SID, and `language` says nothing more. All parts share one row of variables, where
-Meta counts each part's anew: `parameters` are 1, 2, 3 …, those in `components` go on counting from there in
-the order in which they stand, and one with a `parameter_name` goes by that name.
+Twilio knows a template by its ContentSid, which stands for one name, one language and all its parts. The
+override's `name` is that SID, and `language` says nothing more; or it is the name that Meta knows it by, and
+the account's settings say which SID that is. All parts share one row of variables, where Meta counts each
+part's anew: `parameters` are 1, 2, 3 …, those in `components` go on counting from there in the order in which
+they stand, and one with a `parameter_name` goes by that name.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import datetime as dt
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 from pydantic import Field
@@ -28,7 +29,7 @@ from delivery.providers.base import ErrorKind, Message, ProviderError
 from delivery.providers.twilio.errors import window_closed
 from delivery.providers.twilio.messages import TwilioMessages
 
-_CONTENT_SID = re.compile(r"HX[0-9a-fA-F]{32}")
+_CONTENT_SID = r"^HX[0-9a-fA-F]{32}$"
 _TEXTS = {
     "text": "",
     "payload": "",
@@ -57,14 +58,29 @@ class TwilioWhatsApp(TwilioMessages):
             " that has one.",
             pattern=r"^(\+[1-9]\d{5,14}|MG[0-9a-fA-F]{32})$",
         )
+        content_sids: dict[str, Annotated[str, Field(pattern=_CONTENT_SID)]] = Field(
+            {},
+            title="Templates",
+            description="The ContentSid of each template that notifications name as Meta does, by its name or"
+            ' by name and language: {"order_shipped": "HX…", "order_shipped/de": "HX…"}.',
+        )
 
     def content(self, message: Message) -> dict[str, str]:
         """A template, which takes the place of words and media (errors/63016); else they, if they may go."""
         if template := message.overrides.get("template"):
-            return _template(template)
+            return _template(template, self._content_sid(template, message.locale))
         if message.window_until is None or message.window_until <= dt.datetime.now(dt.UTC):
             raise window_closed()
         return _freely(message.content.body, message.overrides.get("media"))
+
+    def _content_sid(self, template: Mapping[str, Any], locale: str) -> str:
+        name, known = template["name"], self.settings.content_sids
+        language = template.get("language") or locale.replace("-", "_")
+        if sid := known.get(f"{name}/{language}") or known.get(name):
+            return str(sid)
+        if not re.match(_CONTENT_SID, name):
+            raise _unsuited("the account has no ContentSid (HX…) for it", "not_a_content_sid")
+        return str(name)
 
 
 def _freely(body: str, media: Mapping[str, Any] | None) -> dict[str, str]:
@@ -75,10 +91,7 @@ def _freely(body: str, media: Mapping[str, Any] | None) -> dict[str, str]:
     return {"MediaUrl": media["url"]} | ({"Body": words} if words else {})
 
 
-def _template(template: Mapping[str, Any]) -> dict[str, str]:
-    sid = template["name"]
-    if not _CONTENT_SID.fullmatch(sid):
-        raise _unsuited("its name is no ContentSid (HX…)", "not_a_content_sid")
+def _template(template: Mapping[str, Any], sid: str) -> dict[str, str]:
     variables = _variables(template)
     return {
         "ContentSid": sid,

@@ -29,6 +29,8 @@ from delivery.tests.contract import RECEIPT_URL, SAID, Answer, HttpContract, Ser
 from delivery.tests.providers.test_twilio import SERVICE, SID, error
 
 ORDER_SHIPPED = "HX00000000000000000000000000000001"
+GERMAN = f"HX{'2' * 32}"
+OTHER = f"HX{'3' * 32}"
 SOON = dt.timedelta(hours=1)
 PICTURE = {"type": "image", "url": "https://shop.example/shoe.jpg"}
 
@@ -165,6 +167,20 @@ class TestTwilioWhatsApp(HttpContract):
         named = {"type": "text", "parameter_name": "order", "text": "A-17"}
         components = [{"type": "body", "parameters": [named, {"type": "text", "text": "Ann"}]}]
         assert self.variables(components=components) == {"order": "A-17", "1": "Ann"}
+
+    @pytest.mark.parametrize(
+        ("named", "used"),
+        [
+            ({"language": "de"}, GERMAN),
+            ({"language": "en"}, ORDER_SHIPPED),
+            ({}, ORDER_SHIPPED),
+            ({"name": OTHER}, OTHER),
+        ],
+    )
+    def test_a_name_of_metas_is_looked_up(self, named: dict[str, str], used: str) -> None:
+        known = {"order_shipped": ORDER_SHIPPED, "order_shipped/de": GERMAN}
+        form = self.posted(self.template(**{"name": "order_shipped", **named}), content_sids=known)
+        assert form["ContentSid"] == used
 
     def test_a_name_that_is_no_content_sid_is_not_sent(self) -> None:
         refusal = self.uncalled(self.template(name="order_shipped"))

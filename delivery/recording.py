@@ -24,7 +24,7 @@ from delivery.registry import providers
 from delivery.routing import health_after
 from delivery.settlement import Call, Settlement
 from delivery.signals import Change, deliveries_changed
-from delivery.vitals import BLAMES_ACCOUNT
+from delivery.vitals import is_blamed
 from preferences.addresses import mask
 from preferences.directory import retire
 from preferences.models import Suppression
@@ -277,11 +277,7 @@ def _is_one_server(call: Call) -> bool:
 
 def _blaming(settlements: Iterable[Settlement]) -> list[str]:
     """What went wrong that the account can be blamed for."""
-    return [
-        _told(s, s.call.outcome.message)
-        for s in settlements
-        if s.call and isinstance(s.call.outcome, ProviderError) and s.call.outcome.kind in BLAMES_ACCOUNT
-    ]
+    return [_told(s, s.call.outcome.message) for s in settlements if s.call and is_blamed(s.call.outcome)]
 
 
 def _suppress(tenant_id: UUID, settlements: Iterable[Settlement]) -> None:

@@ -9,7 +9,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
-from delivery import receipts
+from delivery import receipts, registry
 from delivery.models import ProviderAccount
 from delivery.providers.base import (
     LoginRequired,
@@ -30,24 +30,21 @@ class ReceiptView(View):
     """`POST /webhooks/{provider}/{account_id}`: a vendor's receipts. The signature is the credential."""
 
     def post(self, request: HttpRequest, provider: str, account_id: UUID) -> HttpResponse:
-        self._answer(receipts.receive, request, provider, account_id)
-        return HttpResponse(status=204)
+        account = _account(provider, account_id)
+        self._answer(receipts.receive, request, account)
+        return HttpResponse(status=registry.provider(account.channel, account.provider).receipt_answer)
 
     def get(self, request: HttpRequest, provider: str, account_id: UUID) -> HttpResponse:
         """Some vendors ask first whether the webhook is ours."""
-        words = self._answer(receipts.challenged, request, provider, account_id)
+        words = self._answer(receipts.challenged, request, _account(provider, account_id))
         return HttpResponse(words, content_type="text/plain")
 
     def _answer(
         self,
         ask: Callable[[ProviderAccount, ReceiptRequest], Answer],
         request: HttpRequest,
-        provider: str,
-        account_id: UUID,
+        account: ProviderAccount,
     ) -> Answer:
-        account = ProviderAccount.objects.filter(pk=account_id, provider=provider).first()
-        if account is None:
-            raise Problem(404, "not_found", "There is no such account.")
         try:
             return ask(account, _as_signed(request))
         except LoginRequired:
@@ -62,6 +59,13 @@ class ReceiptView(View):
         except ProviderError as error:
             detail = f"The vendor could not be asked whether it is its own: {error}. Post this again later."
             raise Problem(503, "unavailable", detail, retry_after=60) from None
+
+
+def _account(provider: str, account_id: UUID) -> ProviderAccount:
+    account = ProviderAccount.objects.filter(pk=account_id, provider=provider).first()
+    if account is None:
+        raise Problem(404, "not_found", "There is no such account.")
+    return account
 
 
 def _as_signed(request: HttpRequest) -> ReceiptRequest:

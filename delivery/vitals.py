@@ -15,13 +15,14 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock, Timer
+from typing import TypeGuard
 from uuid import UUID
 
 from django.utils import timezone
 from redis import Redis
 from redis.exceptions import RedisError
 
-from delivery.providers.base import ErrorKind, ProviderError
+from delivery.providers.base import ErrorKind, ProviderError, Sent
 from delivery.rates import pool
 from delivery.settlement import Call
 
@@ -70,6 +71,11 @@ class _Tally:
         yield from ((str(end), number) for end, number in zip(CLASSES, classes, strict=True))
 
 
+def is_blamed(outcome: Sent | ProviderError) -> TypeGuard[ProviderError]:
+    """Whether the account is to blame for this outcome."""
+    return isinstance(outcome, ProviderError) and outcome.kind in BLAMES_ACCOUNT and not outcome.spares_health
+
+
 def count(calls: Iterable[Call]) -> None:
     """Count these calls, and see that they are handed over soon."""
     tallies: dict[int, _Tally] = {}  # by the account's identity: hashing its UUID is what would cost most
@@ -78,7 +84,7 @@ def count(calls: Iterable[Call]) -> None:
         tally = tallies.get(id(account)) or tallies.setdefault(id(account), _Tally(call))
         tally.calls += 1
         tally.classes[bisect_left(CLASSES, call.outcome.latency_ms)] += 1
-        if isinstance(call.outcome, ProviderError) and call.outcome.kind in BLAMES_ACCOUNT:
+        if is_blamed(call.outcome):
             tally.failed += 1
     if known := [tally for tally in tallies.values() if tally.account.id is not None]:
         _add(known)

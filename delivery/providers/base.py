@@ -42,7 +42,8 @@ class ProviderError(Exception):
     """One message could not be sent.
 
     `retry_after` is in seconds, as the vendor gave it. `permanent` on an address error means that the address
-    will never work on this channel, so it is suppressed.
+    will never work on this channel, so it is suppressed. `spares_health` on an account error means that the
+    account cannot take this message, and does well otherwise: its health is left alone.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class ProviderError(Exception):
         code: str = "",
         retry_after: float | None = None,
         permanent: bool = False,
+        spares_health: bool = False,
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -60,6 +62,7 @@ class ProviderError(Exception):
         self.code = code
         self.retry_after = retry_after
         self.permanent = permanent
+        self.spares_health = spares_health
         self.latency_ms = 0
 
 
@@ -236,6 +239,8 @@ class Provider(ABC):
     """One that fails is the recipient's own, and says nothing of the account's health."""
     receipts_by_get: ClassVar[bool] = False
     """Receipts may come as a GET, which is no challenge then."""
+    receipt_answer: ClassVar[int] = 204
+    """The HTTP status by which the vendor knows that its receipt was taken."""
 
     def __init__(
         self,

@@ -56,6 +56,16 @@ def test_it_blames_the_account_for_what_is_its_fault(kind: str, failed: int) -> 
     assert (found.calls, found.failed) == (1, failed)
 
 
+def test_it_spares_the_account_that_is_well_otherwise() -> None:
+    id = new_id()
+    refused = call(id, error=ErrorKind.ACCOUNT)
+    assert isinstance(refused.outcome, ProviderError)
+    refused.outcome.spares_health = True
+    found = told(id, refused)
+    assert found is not None
+    assert (found.calls, found.failed) == (1, 0)
+
+
 def test_it_adds_up() -> None:
     id = new_id()
     told(id, call(id, ago=600), call(id, ago=1200))

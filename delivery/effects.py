@@ -21,6 +21,7 @@ from delivery.providers.base import ParsedReceipt, ProviderError, ReceiptStatus
 from delivery.queue import Leg
 from delivery.recording import Ready
 from delivery.settlement import SEEN_COUNTS, Settlement
+from delivery.siblings import members
 from delivery.signals import Change, deliveries_changed
 from preferences.directory import retire
 from preferences.models import Suppression
@@ -47,6 +48,11 @@ class Told:
     delivery_id: UUID
     attempt: int
     parts: int = 1
+
+
+def touched(told: Sequence[Told]) -> set[UUID]:
+    """The deliveries that these receipts may move: their own, and the siblings of those that failed."""
+    return {t.delivery_id for t in told} | members(t.delivery_id for t in told if t.receipt.error)
 
 
 def take_effect(tenant_id: UUID, told: Sequence[Told]) -> Ready:

@@ -2,7 +2,8 @@
 
 What was sent stays sent. Its successor is a delivery of its own with the routes that are left, so no status
 ever goes back, each says what became of it, and a late receipt finds the delivery that it speaks of. The
-first of a chain is its root; `escalated_from` names it in all that follow.
+first of a chain is its root; `escalated_from` names it in all that follow. Of devices that ring together
+(`siblings`) the first whose time is over gives the next channel its turn, for all of them.
 
 Three things end a chain: a receipt of any of its deliveries by a channel where arriving is enough, the
 recipient who opens one of them, and the recipient who sees the notification anywhere. What has not left by
@@ -14,13 +15,14 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
 from django.utils import timezone
 
-from delivery import queue
+from delivery import queue, siblings
 from delivery.models import Delivery
 from delivery.queue import Leg, NewDelivery
 from delivery.settlement import late_reason, onward
@@ -37,10 +39,14 @@ _DUE = f"""
      ORDER BY d.id FOR UPDATE SKIP LOCKED
 """
 
-_OVERTAKE = """
+# A sibling that has not left yet, or failed, keeps its own reason.
+_OVERTAKE = f"""
     UPDATE delivery_delivery d
-       SET escalate_at = NULL, reason = coalesce(s.reason, d.reason), routes = s.routes, changed_at = %(now)s
-      FROM json_to_recordset(%(rows)s::json) AS s(id uuid, reason text, routes jsonb)
+       SET escalate_at = NULL, changed_at = %(now)s,
+           reason = CASE WHEN d.status IN ('sent', 'delivered') THEN coalesce(s.reason, d.reason)
+                         ELSE d.reason END,
+           routes = CASE WHEN s.reason IS NULL THEN d.routes ELSE {siblings.CUT} END
+      FROM json_to_recordset(%(rows)s::json) AS s(id uuid, reason text)
      WHERE d.id = s.id
 """
 
@@ -57,53 +63,70 @@ def escalate_due(*, now: dt.datetime) -> int:
 
 def _escalate(tenant_id: UUID, ids: Sequence[UUID], now: dt.datetime) -> int:
     with tenant_scope(tenant_id):
-        legs = queue.legs(_DUE, ids=uuid_array(ids), now=now)
-        roots = _roots([leg.id for leg in legs])
-        made = [(leg, successor(leg, roots[leg.id], now=now)) for leg in legs]
+        due = queue.legs(_DUE, ids=uuid_array(ids), now=now)
+        made = [(turn, successors(turn, now=now)) for turn in _turns(due)]
         _overtake(made, now)
-        successors = [new for _, new in made if new is not None]
-        queue.enqueue(tenant_id, successors, now=now)
-    queue.ring(tenant_id, [(new.id, new.routes[0][0], new.priority) for new in successors])
-    return len(successors)
+        news = [new for _, those in made for new in those]
+        queue.enqueue(tenant_id, news, now=now)
+    queue.ring(tenant_id, [(new.id, new.routes[0][0], new.priority) for new in news])
+    return sum(bool(those) for _, those in made)
 
 
-def _roots(ids: Sequence[UUID]) -> dict[UUID, UUID]:
-    rows = Delivery.objects.filter(pk__in=ids).values_list("pk", "escalated_from") if ids else ()
-    return {id: root or id for id, root in rows}
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A leg whose time is over, and all that lose their tails with it: itself, and its siblings.
+
+    `is_seen`: the recipient has seen one of those, so nothing goes on.
+    """
+
+    leg: Leg
+    family: Collection[UUID]
+    is_seen: bool = False
 
 
-def successor(leg: Leg, root: UUID, *, now: dt.datetime) -> NewDelivery | None:
-    """The delivery that goes on by the next channels; None past the deadline, or when there is none."""
+_HOLD = """
+    SELECT id, seen_at IS NOT NULL FROM delivery_delivery
+     WHERE id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED
+"""
+
+
+def _turns(due: Sequence[Leg]) -> list[Turn]:
+    """A turn for each leg, but one for all that ring together and have a tail to lose."""
+    sharing = [leg for leg in due if siblings.rings_now(leg) and onward(leg.routes, leg.route) is not None]
+    alone = [Turn(leg, [leg.id]) for leg in due if leg not in sharing]
+    return alone + _turns_of_families(sharing) if sharing else alone
+
+
+def _turns_of_families(sharing: Sequence[Leg]) -> list[Turn]:
+    """The turn is its first leg's. A family that somebody else holds some of waits for the next sweep."""
+    first = {leg.rings_with: leg for leg in reversed(sharing)}
+    families = siblings.families(leg.id for leg in first.values())
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD, [uuid_array(id for family in families.values() for id in family)])
+        seen: dict[UUID, bool] = dict(cursor.fetchall())
+    held = {root: family for root, family in families.items() if family <= seen.keys()}
+    return [Turn(first[root], family, any(seen[id] for id in family)) for root, family in held.items()]
+
+
+def successors(turn: Turn, *, now: dt.datetime) -> list[NewDelivery]:
+    """What goes on by the next channels; nothing past the deadline, nor when there is no next one.
+
+    One delivery, or one for each device where they ring together.
+    """
+    leg = turn.leg
     start = onward(leg.routes, leg.route)
-    if start is None or (leg.deadline is not None and leg.deadline <= now):
-        return None
-    return NewDelivery(
-        id=new_id(),
-        notification_id=leg.notification_id,
-        recipient_id=leg.recipient_id,
-        category=leg.category,
-        priority=leg.priority,
-        routes=[(channel, address) for channel, address in leg.routes[start:]],
-        template_version_id=leg.template_version_id,
-        locale=leg.locale,
-        payload=leg.payload,
-        is_test=leg.is_test,
-        unknown_policy=leg.unknown_policy,
-        deadline=leg.deadline,
-        within=leg.within,
-        escalated_from=root,
-    )
+    if turn.is_seen or start is None or (leg.deadline is not None and leg.deadline <= now):
+        return []
+    rest = siblings.going_on(leg, leg.routes[start:], id=new_id(), escalated_from=leg.root)
+    return siblings.ring_together(rest)
 
 
-def _overtake(made: Sequence[tuple[Leg, NewDelivery | None]], now: dt.datetime) -> None:
+def _overtake(made: Sequence[tuple[Turn, Sequence[NewDelivery]]], now: dt.datetime) -> None:
     """What the successor has is no route of the first one's any more: a late failure must not use it too."""
     rows = [
-        {
-            "id": leg.id,
-            "reason": late_reason(leg.channel) if new else None,
-            "routes": leg.routes[: leg.route + 1] if new else leg.routes,
-        }
-        for leg, new in made
+        {"id": id, "reason": late_reason(turn.leg.channel) if those else None}
+        for turn, those in made
+        for id in turn.family
     ]
     with connection.cursor() as cursor:
         cursor.execute(_OVERTAKE, {"rows": recordset(rows), "now": now})
@@ -130,7 +153,7 @@ _STOP = """
 """
 _STOP_ALL = _STOP.format(which=_TIMED, lock="")
 _STOP_CHAINS = _STOP.format(
-    which=f"{_TIMED} AND coalesce(escalated_from, id) = ANY(%(roots)s::uuid[])",
+    which=f"{_TIMED} AND {queue.ROOT} = ANY(%(roots)s::uuid[])",
     lock="FOR NO KEY UPDATE SKIP LOCKED",
 )
 
@@ -158,12 +181,12 @@ def stop_chains(tenant_id: UUID, delivery_ids: Collection[UUID], *, seen: bool) 
     over: they are on their way, and waiting for them out of turn could be for ever.
     """
     mine = Delivery.objects.filter(tenant_id=tenant_id, pk__in=delivery_ids, within__isnull=False)
-    rows = list(mine.values_list("notification_id", "escalated_from", "pk"))
+    rows = list(mine.values_list("notification_id", "escalated_from", "rings_with", "pk"))
     if not rows:
         return
     params: dict[str, Any] = {
-        "notifications": uuid_array({notification_id for notification_id, _, _ in rows}),
-        "roots": uuid_array({root or id for _, root, id in rows}),
+        "notifications": uuid_array({row[0] for row in rows}),
+        "roots": uuid_array({root or first or id for _, root, first, id in rows}),
         "reason": "seen_meanwhile" if seen else "delivered_meanwhile",
     }
     with connection.cursor() as cursor:

@@ -121,6 +121,7 @@ class Delivery(models.Model):
     within = models.PositiveIntegerField(null=True, help_text="Seconds that a route has before the next.")
     escalate_at = models.DateTimeField(null=True, help_text="When the next channel's turn comes.")
     escalated_from = models.UUIDField(null=True, help_text="The delivery that was not answered in time.")
+    rings_with = models.UUIDField(null=True, help_text="The first of those that ring together, one a device.")
     created_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True)

@@ -36,7 +36,8 @@ _SWEEP = 5_000
 class NewDelivery:
     """A leg as planning made it. `routes` are [(channel, address), …], the first used first.
 
-    `within` seconds after one was used the next channel's turn comes (see `escalation`).
+    `within` seconds after one was used the next channel's turn comes (see `escalation`). `rings_with` is the
+    first of those that ring together, for which see `siblings`.
     """
 
     id: UUID
@@ -53,6 +54,7 @@ class NewDelivery:
     deadline: dt.datetime | None
     within: int | None = None
     escalated_from: UUID | None = None
+    rings_with: UUID | None = None
 
 
 @dataclass(slots=True)
@@ -80,6 +82,13 @@ class Leg:
     spent_accounts: list[str]
     reason: str
     within: int | None = None
+    escalated_from: UUID | None = None
+    rings_with: UUID | None = None
+
+    @property
+    def root(self) -> UUID:
+        """The first delivery of its chain, as `ROOT` has it in SQL."""
+        return self.escalated_from or self.rings_with or self.id
 
     @classmethod
     def of_row(cls, row: Sequence[Any]) -> Leg:
@@ -90,11 +99,12 @@ class Leg:
 
 
 LEG = ", ".join(f"d.{name}" for name in Leg.__slots__)
+ROOT = "coalesce(escalated_from, rings_with, id)"
 _NEW = (
     *("id", "tenant_id", "notification_id", "recipient_id", "category", "priority", "template_version_id"),
     *("locale", "is_test", "unknown_policy", "deadline", "payload", "routes", "channel", "address"),
     *("status", "reason", "detail", "route", "attempt", "tries", "spent_accounts"),
-    *("due_at", "ring_at", "created_at", "changed_at", "within", "escalated_from"),
+    *("due_at", "ring_at", "created_at", "changed_at", "within", "escalated_from", "rings_with"),
 )
 
 
@@ -109,7 +119,7 @@ def _new_row(tenant_id: UUID, d: NewDelivery, now: dt.datetime) -> tuple[Any, ..
         *(d.locale, d.is_test, d.unknown_policy, d.deadline, orjson.dumps(d.payload).decode()),
         *(orjson.dumps(d.routes).decode(), *d.routes[0]),
         *("queued", "", "", 0, 0, 0, "[]"),
-        *(now, now + PATIENCE, now, now, d.within, d.escalated_from),
+        *(now, now + PATIENCE, now, now, d.within, d.escalated_from, d.rings_with),
     )
 
 

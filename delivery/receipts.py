@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from delivery import inbound, parts, queue, recording
 from delivery.accounts import instance
-from delivery.effects import Told, mark_delivered, take_effect
+from delivery.effects import Told, mark_delivered, take_effect, touched
 from delivery.models import Delivery, DeliveryStatus, ProviderAccount, Receipt
 from delivery.providers import closing
 from delivery.providers.base import (
@@ -87,7 +87,7 @@ def apply(account: ProviderAccount, heard: Sequence[ParsedReceipt | Inbound]) ->
             _store([_stranger(account, receipt) for receipt in strangers])
     for tenant_id, items in _by_tenant(told).items():
         with tenant_scope(tenant_id):
-            locked = recording.lock(t.delivery_id for t in items)
+            locked = recording.lock(touched(items))
             rows = [_row(account, t, is_pending=_is_early(t, locked)) for t in items]
             fresh = {row.event_id for row in _store(rows) if not row.is_pending}
             again = take_effect(tenant_id, [t for t in items if _event(t.receipt) in fresh])
@@ -241,7 +241,7 @@ def _adopt_some() -> int:
         by_tenant[told.tenant_id][receipt_id] = told
     for tenant_id, group in by_tenant.items():
         with tenant_scope(tenant_id):
-            recording.lock(told.delivery_id for told in group.values())
+            recording.lock(touched(list(group.values())))
             again = take_effect(tenant_id, [group[id] for id in _take_up(group)])
         queue.ring(tenant_id, again)
     return len(found)

@@ -16,6 +16,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection
 
+from delivery import queue, siblings
 from delivery.accounts import snapshot
 from delivery.models import IN_FLIGHT, PARKED, Attempt, Delivery, DeliveryStatus, Outcome, ProviderAccount
 from delivery.providers.base import ProviderError, Sent
@@ -85,20 +86,31 @@ def write(tenant_id: UUID, settlements: Sequence[Settlement], *, news: Sequence[
     A worker whose lease ran out finds its rows in other hands: its attempts are kept, and 'sent' still counts
     where the row would otherwise be sent again, but nothing else is changed.
     """
-    written = _update(settlements) if settlements else set()
-    calls = [s for s in settlements if s.call is not None and (s.leg.id in written or not s.is_surmise)]
+    written = _update(settlements) if settlements else {}
+    joining = _part_siblings(tenant_id, list(written.values()))
+    current = [written.get(s.leg.id, s) for s in settlements]
+    calls = [s for s in current if s.call is not None and (s.leg.id in written or not s.is_surmise)]
     _record_attempts(tenant_id, calls)
     _record_health(calls)
     _suppress(tenant_id, calls)
-    settled = [s for s in settlements if s.leg.id in written]
+    settled = list(written.values())
     changes = [*news, *(_change(s) for s in settled if not s.is_waiting or s.reason == PARKED)]
     if changes:
         deliveries_changed.send(Delivery, tenant_id=tenant_id, changes=changes)
-    return [
+    return joining + [
         (s.leg.id, s.leg.routes[s.route][0], s.leg.priority)
         for s in settled
         if s.is_waiting and s.due_at is not None and s.due_at <= s.at
     ]
+
+
+def _part_siblings(tenant_id: UUID, written: Sequence[Settlement]) -> Ready:
+    """What it means to a person's devices, which share a chain; those that are to ring now."""
+    siblings.cut_tails(written)
+    if not (joining := siblings.spread(written)):
+        return []
+    queue.enqueue(tenant_id, joining, now=written[0].at)
+    return [(new.id, new.routes[0][0], new.priority) for new in joining]
 
 
 class Locked(NamedTuple):
@@ -137,17 +149,19 @@ _UPDATE = """
 """
 
 
-def _update(settlements: Sequence[Settlement]) -> set[UUID]:
-    """Write down what still may be; the ids of those.
+def _update(settlements: Sequence[Settlement]) -> dict[UUID, Settlement]:
+    """Write down what still may be; those, as they were written, by their deliveries' ids.
 
     Which may be is decided here, on the locked rows. As a condition of the UPDATE it led PostgreSQL, whose
     statistics know of hardly any row that is `sending`, to read the whole table for each row of the chunk.
     """
-    locked = lock(s.leg.id for s in settlements)
+    families = siblings.members(s.leg.id for s in settlements if siblings.leaves(s))
+    locked = lock({s.leg.id for s in settlements} | families)
     current = [s for s in settlements if s.leg.id in locked and _may_become(s, locked[s.leg.id])]
+    current = siblings.parted(current)
     with connection.cursor() as cursor:
         cursor.execute(_UPDATE, [recordset([_row(s) for s in current])])
-    return {s.leg.id for s in current}
+    return {s.leg.id: s for s in current}
 
 
 def _may_become(s: Settlement, now: Locked) -> bool:

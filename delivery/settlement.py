@@ -32,7 +32,8 @@ class Settlement:
     """A leg's next state.
 
     `call` is None when no provider was called; `refund` then gives the attempt's number back. A surmise is
-    what is made of a lost worker's call: it counts only as long as nobody knows better.
+    what is made of a lost worker's call: it counts only as long as nobody knows better. `gave_up` is why it
+    goes on to the next route; what has let go leaves that to others (see `siblings`).
     """
 
     leg: Leg
@@ -48,7 +49,9 @@ class Settlement:
     call: Call | None = None
     refund: bool = False
     is_surmise: bool = False
+    has_let_go: bool = False
     next_step: str = ""
+    gave_up: str = ""
     content: Content | None = None
 
     @property
@@ -134,6 +137,21 @@ def surmised(settlement: Settlement) -> Settlement:
     return replace(settlement, is_surmise=True)
 
 
+def let_go(s: Settlement) -> Settlement:
+    """What would go on to the next route ends instead, for the reason that it gave up for."""
+    is_late = s.gave_up.startswith("deadline")
+    return replace(
+        s,
+        status=DeliveryStatus.EXPIRED if is_late else DeliveryStatus.FAILED,
+        reason="expired" if is_late else s.gave_up.replace(" ", "_"),
+        due_at=None,
+        route=s.leg.route,
+        account_id=s.call.choice.account.id if s.call else s.leg.account_id,
+        has_let_go=True,
+        next_step=f"{s.gave_up}: the chain goes on without it",
+    )
+
+
 def uncalled(
     leg: Leg,
     step: Step,
@@ -166,7 +184,8 @@ def _after(  # noqa: PLR0911 - one for each step
             spent = [*leg.spent_accounts, str(account_id)]
             return replace(here, reason="next_account", account_id=None, spent_accounts=spent)
         case Action.NEXT_ROUTE:
-            return replace(here, reason="next_route", account_id=None, route=leg.route + 1)
+            why = step.reason.partition(":")[0]
+            return replace(here, reason="next_route", account_id=None, route=leg.route + 1, gave_up=why)
         case Action.AWAIT_RECEIPT:
             kept = replace(here, tries=leg.tries, spent_accounts=leg.spent_accounts, due_at=None)
             return replace(kept, status=DeliveryStatus.SENT, reason="awaiting_receipt")

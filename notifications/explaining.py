@@ -50,6 +50,7 @@ def _without_files(request: NewNotification) -> NewNotification:
 def _answer(tenant: Tenant, accepted: Accepted) -> dict[str, Any]:
     notification = Notification.objects.get(pk=accepted.id)
     legs = queue.legs_of(accepted.id)
+    places = {leg.id: place for place, leg in enumerate(legs)}
     accounts = Accounts.of(
         tenant.pk, {channel for leg in legs for channel, _ in leg.routes}, tenant.account_order
     )
@@ -61,7 +62,10 @@ def _answer(tenant: Tenant, accepted: Accepted) -> dict[str, Any]:
         "plan": {"status": notification.status, "reason": notification.reason},
         "decisions": notification.trace,
         "deliveries": [
-            {"routes": [_route(leg, place, accounts, tenant) for place in range(len(leg.routes))]}
+            {
+                "rings_with": None if leg.rings_with is None else places[leg.rings_with],
+                "routes": [_route(leg, place, accounts, tenant) for place in range(len(leg.routes))],
+            }
             for leg in legs
         ],
     }

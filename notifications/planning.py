@@ -7,6 +7,7 @@ trace in the transaction that took the notifications, so a plan is made once or 
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from django.utils import timezone
 
 from delivery import queue
 from delivery.queue import NewDelivery
+from delivery.siblings import RING_TOGETHER, ring_together
 from notifications.badges import with_badges
 from notifications.models import NotificationStatus
 from preferences.addresses import RecipientFields, mask
@@ -84,7 +86,9 @@ def decide(
             trace.append(_plan_step(entry, "", str(wanted), "tenant_fallback", now))
         decisions = [d for channel in wanted.chain for d in _decisions(person, channel, category, content)]
         trace += (_step(decision, now) for decision in decisions)
-        legs += _legs(wanted, [(d.channel, d.address) for d in decisions if d.allowed])
+        routes = [(d.channel, d.address) for d in decisions if d.allowed]
+        trace += _together(wanted, routes, now)
+        legs += _legs(wanted, routes)
     if legs:
         return Plan(legs, NotificationStatus.PROCESSING, "", trace)
     return Plan([], *_nowhere(trace), trace)
@@ -102,6 +106,12 @@ def _legs(wanted: Wanted, routes: list[Route]) -> list[Chain]:
     if wanted.is_bare:
         return [Chain([route]) for route in routes]
     return [Chain(routes, wanted.within)] if routes else []
+
+
+def _together(wanted: Wanted, routes: Sequence[Route], now: dt.datetime) -> list[Step]:
+    """Of a chain: where it reaches several addresses at once."""
+    counts = Counter(channel for channel, _ in routes if channel in RING_TOGETHER and not wanted.is_bare)
+    return [_plan_step(c, "", "ring_together", "all_devices", now) for c, n in counts.items() if n > 1]
 
 
 def _ended(status: NotificationStatus, reason: str, now: dt.datetime) -> Plan:
@@ -257,7 +267,7 @@ def recipients(tenant: Tenant, due: Sequence[Due]) -> list[Person | None]:
 
 def _deliveries(n: Due, person: Person, made: Plan, category: CategoryRule) -> list[NewDelivery]:
     payload = _payload(n)
-    return [
+    legs = [
         NewDelivery(
             id=new_id(),
             notification_id=n.id,
@@ -275,6 +285,7 @@ def _deliveries(n: Due, person: Person, made: Plan, category: CategoryRule) -> l
         )
         for chain in made.legs
     ]
+    return [delivery for leg in legs for delivery in ring_together(leg)]
 
 
 def _payload(n: Due) -> dict[str, Any]:

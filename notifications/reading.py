@@ -83,6 +83,7 @@ def _delivery(d: Delivery, attempts: Sequence[Attempt]) -> dict[str, Any]:
         "within": d.within,
         "escalate_at": d.escalate_at,
         "escalated_from": d.escalated_from,
+        "rings_with": d.rings_with,
         "attempts": [attempt(made) for made in attempts],
     }
 
@@ -106,10 +107,13 @@ def _escalations(deliveries: Sequence[Delivery]) -> list[dict[str, Any]]:
     last: dict[UUID, Delivery] = {}
     steps = []
     for d in deliveries:
-        if d.escalated_from is not None and (before := last.get(d.escalated_from)):
+        root = d.escalated_from or d.rings_with or d.pk
+        if d.rings_with not in {None, d.pk}:
+            continue  # it rings with one that has told its story
+        if d.escalated_from is not None and (before := last.get(root)):
             why = {"decision": d.routes[0][0], "reason": late_reason(before.channel)}
             steps.append({"at": d.created_at, "step": "escalate", "channel": before.channel, **why})
-        last[d.escalated_from or d.pk] = d
+        last[root] = d
     return steps
 
 

@@ -13,6 +13,7 @@ from delivery import queue
 from delivery.accounts import set_settings
 from delivery.models import Attempt, Delivery, ProviderAccount
 from delivery.queue import NewDelivery
+from delivery.siblings import ring_together
 from sandbox.testing import RunningSandbox
 from tenants.context import tenant_scope
 from tenants.ids import new_id
@@ -62,6 +63,13 @@ def create_smtp(tenant: Tenant | None, sandbox: RunningSandbox, **over: Any) -> 
 
 def create_deliveries(tenant: Tenant, number: int, *routes: tuple[str, str], **over: Any) -> list[UUID]:
     """Queued deliveries, due at once, with ready content; by SMS unless told otherwise."""
+    made = [new_delivery(*routes, **over) for _ in range(number)]
+    with tenant_scope(tenant.pk):
+        queue.enqueue(tenant.pk, made, now=timezone.now())
+    return [delivery.id for delivery in made]
+
+
+def new_delivery(*routes: tuple[str, str], **over: Any) -> NewDelivery:
     fields = {
         "recipient_id": None,
         "category": "transactional",
@@ -74,7 +82,12 @@ def create_deliveries(tenant: Tenant, number: int, *routes: tuple[str, str], **o
         "unknown_policy": "resend",
         "deadline": None,
     }
-    made = [NewDelivery(id=new_id(), notification_id=new_id(), **{**fields, **over}) for _ in range(number)]
+    return NewDelivery(id=new_id(), notification_id=new_id(), **{**fields, **over})
+
+
+def create_together(tenant: Tenant, *routes: tuple[str, str], **over: Any) -> list[UUID]:
+    """As planning stores a chain: a delivery for each device that it begins with."""
+    made = ring_together(new_delivery(*routes, **over))
     with tenant_scope(tenant.pk):
         queue.enqueue(tenant.pk, made, now=timezone.now())
     return [delivery.id for delivery in made]

@@ -60,7 +60,8 @@ class Delivery(BaseModel):
     """`address` is masked; `routes` is the failover chain.
 
     Of a chain with `within`: `escalate_at` is when the next channel's turn comes. It then has a delivery of
-    its own, whose `escalated_from` names the first of the chain.
+    its own, whose `escalated_from` names the first of the chain. Devices that ring together have a delivery
+    each, `rings_with` names the first of these; the chain goes on with one of them, once.
     """
 
     id: UUID
@@ -78,6 +79,7 @@ class Delivery(BaseModel):
     within: int | None
     escalate_at: dt.datetime | None
     escalated_from: UUID | None
+    rings_with: UUID | None
     attempts: list[Attempt]
 
 
@@ -116,6 +118,10 @@ class ExplainedRoute(Route):
 
 
 class ExplainedDelivery(BaseModel):
+    """`rings_with` is the place, from 0, of the first delivery that it rings together with: those share the
+    routes after their own, which are used once, when none of them was answered in time or all have failed."""
+
+    rings_with: int | None
     routes: list[ExplainedRoute]
 
 

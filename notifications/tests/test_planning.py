@@ -124,6 +124,15 @@ def test_it_skips_routes_without_content(
 
 
 @pytest.mark.parametrize(
+    ("channels", "expected"),
+    [([["push", "sms"]], 1), ([["sms", "push"]], 1), (["push"], 0), ([["email", "sms"]], 0)],
+)
+def test_it_says_that_devices_ring_together(channels: Any, expected: int) -> None:
+    trace = decide(channels, ann(), RULE, expires_at=None, now=NOW).trace
+    assert sum(step["decision"] == "ring_together" for step in trace) == expected
+
+
+@pytest.mark.parametrize(
     ("person", "rule", "expires_at", "status", "reason"),
     [
         (None, RULE, None, "failed", "recipient_unknown"),

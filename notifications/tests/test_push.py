@@ -7,13 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from delivery.models import ProviderAccount
+from delivery.escalation import escalate_due
+from delivery.models import Delivery, ProviderAccount
+from delivery.tests.factories import create_twilio
 from delivery.tests.push import create_fcm, create_webpush, subscribe
-from notifications.tests.calls import look, send
+from notifications.ledger import ledger
+from notifications.tests.calls import NOTIFICATIONS, a_notification, look, send
 from notifications.tests.feeds import new_item, tell
-from preferences.models import Device, Suppression
+from preferences.models import Device, Recipient, Suppression
 from preferences.tests.factories import create_recipient
 from sandbox.testing import RunningSandbox
 from tenants.models import Tenant
@@ -94,6 +98,67 @@ def test_a_device_that_another_account_or_key_could_reach_stays(
     (delivery,) = push(service, drain)["deliveries"]
     assert (delivery["status"], delivery["reason"]) == state
     assert devices() == {token}
+
+
+TO_ALL = [{"chain": ["push", "sms"], "within": 600}]
+
+
+def escalate() -> int:
+    """The time that chains wait is over."""
+    Delivery.objects.filter(escalate_at__isnull=False).update(escalate_at=timezone.now())
+    return escalate_due(now=timezone.now())
+
+
+@pytest.fixture
+def bob(tenant: Tenant, service: Api, sandbox: RunningSandbox) -> Recipient:
+    """He has a phone and a browser, and a number for text messages."""
+    create_twilio(tenant, sandbox)
+    bob = create_recipient(tenant, external_id="bob", phone="+15005550006")
+    register(service, "phone", subscribe(sandbox, id="laptop"))
+    return bob
+
+
+def test_a_chain_rings_every_device_and_goes_on_once(
+    tenant: Tenant, service: Api, sandbox: RunningSandbox, drain: Drain, bob: Recipient
+) -> None:
+    seen = push(service, drain, channels=TO_ALL)
+    first, second = seen["deliveries"]
+    assert (first["rings_with"], second["rings_with"]) == (first["id"], first["id"])
+    assert sorted(message["provider"] for message in sandbox.messages()) == ["fcm", "webpush"]
+    assert (escalate(), escalate()) == (1, 0)
+    drain()
+    assert sorted(message["channel"] for message in sandbox.messages()) == ["push", "push", "sms"]
+    told = look(service, seen["id"])
+    (step,) = [step for step in told["trace"] if step["step"] == "escalate"]
+    assert (step["channel"], step["decision"], step["reason"]) == ("push", "sms", "not_seen_in_time")
+    assert ledger(tenant.pk).balanced
+
+
+def test_a_chain_goes_on_when_every_device_has_failed(
+    tenant: Tenant, service: Api, sandbox: RunningSandbox, drain: Drain, bob: Recipient
+) -> None:
+    Device.objects.filter(token="phone").update(token="unregistered")
+    Device.objects.exclude(token="unregistered").delete()
+    register(service, subscribe(sandbox, id="gone"))
+    told = push(service, drain, channels=[["push", "sms"]])
+    assert sorted((d["channel"], d["status"]) for d in told["deliveries"]) == [
+        ("push", "failed"),
+        ("sms", "sent"),
+    ]
+    assert told["status"] == "sent"
+    assert ledger(tenant.pk).balanced
+
+
+def test_a_chain_is_explained_with_all_its_devices(service: Api, bob: Recipient) -> None:
+    body = a_notification(recipient="bob", channels=TO_ALL)
+    told = service.post(f"{NOTIFICATIONS}/explain", body).json()
+    assert [d["rings_with"] for d in told["deliveries"]] == [0, 0]
+    assert [[route["channel"] for route in d["routes"]] for d in told["deliveries"]] == [["push", "sms"]] * 2
+    assert {d["routes"][0]["account"] for d in told["deliveries"]} == set(
+        ProviderAccount.objects.filter(channel="push").values_list("name", flat=True)
+    )
+    (step,) = [step for step in told["decisions"] if step["decision"] == "ring_together"]
+    assert (step["channel"], step["reason"]) == ("push", "all_devices")
 
 
 @pytest.mark.parametrize("fault", [{"status": 503}, {"status": 429, "retry_after": 1}, {"status": 403}])

@@ -25,6 +25,7 @@ _KINDS = {
     "21609": ErrorKind.ACCOUNT,  # invalid StatusCallback: our public URL
     "21611": ErrorKind.RATE_LIMITED,  # the queue of this From is full
     "21612": ErrorKind.ACCOUNT,  # this From does not reach this To
+    "21655": ErrorKind.ACCOUNT,  # the account has no template by this ContentSid
     "21659": ErrorKind.ACCOUNT,  # From is not a Twilio number
     "21660": ErrorKind.ACCOUNT,  # From is another account's
     "21701": ErrorKind.ACCOUNT,  # the messaging service does not exist
@@ -50,6 +51,8 @@ _KINDS = {
     "63022": ErrorKind.ACCOUNT,  # the sender's display name is not certified
     "63038": ErrorKind.ACCOUNT,  # the account is at its messages of a day
 }
+_THIS_MESSAGE_ALONE = {"21408", "21608", "21612", "21655", "63015"}
+"""Of the account's those that say nothing of its other messages: a region, a stranger, a template."""
 _PERMANENT = {
     "21211": "not a phone number",
     "21610": "the recipient replied STOP",
@@ -69,7 +72,8 @@ def error_for(code: str, kind: ErrorKind, message: str) -> ProviderError:
         return window_closed()
     if code in _PERMANENT:
         return ProviderError(ErrorKind.ADDRESS, _PERMANENT[code], code=code, permanent=True)
-    return ProviderError(_KINDS.get(code, kind), message, code=code)
+    is_alone = code in _THIS_MESSAGE_ALONE
+    return ProviderError(_KINDS.get(code, kind), message, code=code, spares_health=is_alone)
 
 
 def window_closed() -> ProviderError:

@@ -124,5 +124,6 @@ def _variable(parameter: Any) -> tuple[str, str]:
 
 
 def _unsuited(why: str, code: str) -> ProviderError:
-    """The message's fault: the account is not to be blamed for it, nor is another account to be tried."""
-    return ProviderError(ErrorKind.ADDRESS, f"the template is not for Twilio: {why}", code=code)
+    """Another account may take it, Meta's own say; this one does well with others."""
+    words = f"the template is not for Twilio: {why}"
+    return ProviderError(ErrorKind.ACCOUNT, words, code=code, spares_health=True)

@@ -113,6 +113,14 @@ class TestTwilio(HttpContract):
         assert isinstance(outcome, ProviderError)
         assert (outcome.kind, outcome.code, outcome.permanent) == (kind, str(code), is_permanent)
 
+    @pytest.mark.parametrize(
+        ("code", "spares"), [(21408, True), (21608, True), (21612, True), (20003, False), (21606, False)]
+    )
+    def test_it_knows_what_says_nothing_of_other_messages(self, code: int, spares: bool) -> None:
+        outcome, _ = self.outcome(error(400, code))
+        assert isinstance(outcome, ProviderError)
+        assert (outcome.kind, outcome.spares_health) == (ErrorKind.ACCOUNT, spares)
+
     @pytest.mark.parametrize("answer", [{}, [], {"sid": None}, {"status": "queued"}])
     def test_an_answer_without_a_message_is_unknown(self, answer: Any) -> None:
         outcome, _ = self.outcome(json_answer(201, answer))

@@ -184,8 +184,8 @@ class TestTwilioWhatsApp(HttpContract):
 
     def test_a_name_that_is_no_content_sid_is_not_sent(self) -> None:
         refusal = self.uncalled(self.template(name="order_shipped"))
-        assert (refusal.kind, refusal.code) == (ErrorKind.ADDRESS, "not_a_content_sid")
-        assert not refusal.permanent
+        assert (refusal.kind, refusal.code) == (ErrorKind.ACCOUNT, "not_a_content_sid")
+        assert refusal.spares_health
 
     @pytest.mark.parametrize(
         "parameters",
@@ -202,7 +202,8 @@ class TestTwilioWhatsApp(HttpContract):
     )
     def test_what_no_variable_can_hold_is_not_sent(self, parameters: Any) -> None:
         refusal = self.uncalled(self.template(components=[{"type": "body", "parameters": parameters}]))
-        assert (refusal.kind, refusal.code) == (ErrorKind.ADDRESS, "not_a_variable")
+        assert (refusal.kind, refusal.code) == (ErrorKind.ACCOUNT, "not_a_variable")
+        assert refusal.spares_health
 
     # — what Twilio answers
 
@@ -214,7 +215,7 @@ class TestTwilioWhatsApp(HttpContract):
             (63024, ErrorKind.ADDRESS, "63024", False),
             (63007, ErrorKind.ACCOUNT, "63007", False),
             (63018, ErrorKind.RATE_LIMITED, "63018", False),
-            (21655, ErrorKind.ADDRESS, "21655", False),
+            (21655, ErrorKind.ACCOUNT, "21655", False),
             (21656, ErrorKind.ADDRESS, "21656", False),
             (21910, ErrorKind.ACCOUNT, "21910", False),
             (21610, ErrorKind.ADDRESS, "21610", True),

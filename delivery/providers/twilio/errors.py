@@ -36,6 +36,7 @@ _KINDS = {
     "30001": ErrorKind.TRANSIENT,  # queue overflow
     "30002": ErrorKind.ACCOUNT,  # account suspended
     "30008": ErrorKind.TRANSIENT,  # unknown error at the carrier
+    "30036": ErrorKind.TRANSIENT,  # its ValidityPeriod is over, and with it our deadline
     "30032": ErrorKind.ACCOUNT,  # toll-free number not verified
     "30034": ErrorKind.ACCOUNT,  # number not registered for A2P 10DLC
     "63001": ErrorKind.ACCOUNT,  # WhatsApp does not take Twilio's credentials for this sender

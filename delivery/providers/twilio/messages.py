@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -25,6 +26,8 @@ from delivery.providers.twilio import webhook
 from delivery.providers.twilio.errors import unreadable
 from delivery.providers.twilio.transport import VENDOR, SharedSession, document
 
+_LONGEST_IN_QUEUE = 36_000
+"""Seconds: https://www.twilio.com/docs/api/errors/90007"""
 _MESSAGING_SERVICE = re.compile(r"MG[0-9a-fA-F]{32}")
 
 
@@ -73,6 +76,9 @@ class TwilioMessages(Provider):
             fields["MessagingServiceSid"] = sender
         else:
             fields["From"] = self.prefix + sender
+        if message.expires_at is not None:
+            left = int((message.expires_at - dt.datetime.now(dt.UTC)).total_seconds())
+            fields["ValidityPeriod"] = str(min(max(left, 1), _LONGEST_IN_QUEUE))
         if self.receipt_url:
             fields["StatusCallback"] = f"{self.receipt_url}?reference={message.reference}"
         return fields

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,19 @@ class TestTwilio(HttpContract):
         _, server = self.outcome(self.taken(1), sender=SERVICE)
         form = parse_qs(server.requests[0][3].decode())
         assert (form["MessagingServiceSid"], "From" in form) == ([SERVICE], False)
+
+    @pytest.mark.parametrize(
+        ("seconds", "given"), [(600, range(590, 601)), (86_400, [36_000]), (0.5, [1]), (None, [None])]
+    )
+    def test_it_passes_the_deadline_on(self, seconds: float | None, given: Container[int | None]) -> None:
+        """https://www.twilio.com/docs/api/errors/90007"""
+        ends = None if seconds is None else dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
+        with Server(self, Signal.TAKEN) as server:
+            loop.run(
+                self.make(self.settings_for(server.url)).send([replace(self.message(), expires_at=ends)])
+            )
+        period = parse_qs(server.requests[0][3].decode()).get("ValidityPeriod")
+        assert (int(period[0]) if period else None) in given
 
     @pytest.mark.parametrize(
         ("sender", "field"), [("+15005550007", "From"), ("Shop", "From"), (SERVICE, "MessagingServiceSid")]

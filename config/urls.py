@@ -14,6 +14,7 @@ urlpatterns = [
     path("api/v1/admin/", include("delivery.api_urls")),
     path("api/v1/users/me/", include("notifications.api.user_urls")),
     path("api/v1/users/me/", include("preferences.user_urls")),
+    path("api/v1/users/me/", include("delivery.user_urls")),
     path("api/v1/", include("notifications.api.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),

@@ -12,6 +12,7 @@ import binascii
 import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import cache, partial
 from typing import Any, NamedTuple, get_args
 from uuid import UUID
@@ -33,7 +34,7 @@ from delivery.providers.base import (
     ProviderSettings,
     Report,
 )
-from delivery.registry import accepts, built_in, provider
+from delivery.registry import UnknownProvider, accepts, built_in, provider
 from delivery.routing import Account
 
 _NONCE, _KEY = 12, 32
@@ -212,6 +213,19 @@ class Accounts:
             return [Account(id=None, name=feed.name, channel=channel, provider=feed.name)]
         accounts = self._candidates.get((channel, is_test), [])
         return [account for account in accounts if accepts(channel, account.provider, address)]
+
+    def subscription_key(self, channel: str) -> str:
+        """What a client makes itself an address of the channel with, of the first account that has such.
+
+        One whose settings do not open has none.
+        """
+        for account in sorted(self._candidates.get((channel, False), []), key=lambda account: account.rank):
+            assert account.id is not None
+            with suppress(ProviderMisconfigured, UnknownProvider):
+                made = instance(self._rows[account.id], provider(account.channel, account.provider))
+                if key := made.subscription_key():
+                    return key
+        return ""
 
     def others(self, channel: str, address: str, *, is_test: bool, spent: Collection[str]) -> int:
         """How many accounts for the address are not spent."""

@@ -274,6 +274,10 @@ class Provider(ABC):
         """Whether this vendor can be given such an address at all, where a channel has several kinds."""
         return True
 
+    def subscription_key(self) -> str:
+        """What a client needs of the account to make itself an address; empty where it needs nothing."""
+        return ""
+
     async def send(self, messages: Sequence[Message]) -> list[Sent | ProviderError]:
         """One result a message, in order. Override where the vendor takes many in one call."""
         begun = time.monotonic()

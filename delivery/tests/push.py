@@ -25,8 +25,8 @@ def create_fcm(tenant: Tenant | None, sandbox: RunningSandbox, **over: Any) -> P
     return create_account(tenant, "push", "fcm", settings, **over)
 
 
-def create_webpush(tenant: Tenant | None, **over: Any) -> ProviderAccount:
-    settings = {"private_key": VAPID_KEY, "subject": "mailto:push@shop.example"}
+def create_webpush(tenant: Tenant | None, key: str = VAPID_KEY, **over: Any) -> ProviderAccount:
+    settings = {"private_key": key, "subject": "mailto:push@shop.example"}
     return create_account(tenant, "push", "webpush", settings, **over)
 
 

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.core.management.base import BaseCommand
 from py_vapid import Vapid02
 from py_vapid.utils import b64urlencode
+
+from delivery.providers.push.vapid import public_key
 
 
 class Command(BaseCommand):
@@ -15,9 +16,8 @@ class Command(BaseCommand):
         pair = Vapid02()
         pair.generate_keys()
         private = pair.private_key.private_numbers().private_value.to_bytes(32, "big")
-        public = pair.public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         self.stdout.write(f"private key: {b64urlencode(private)}")
-        self.stdout.write(f"public key:  {b64urlencode(public)}")
+        self.stdout.write(f"public key:  {public_key(pair)}")
         self.stdout.write(
             "The private one belongs into the provider account and nowhere else; the site gives"
         )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from functools import lru_cache
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from py_vapid import Vapid02, VapidException
+from py_vapid.utils import b64urlencode
 from pydantic import SecretStr
 
 _PERIOD = 6 * 3600
@@ -23,6 +25,13 @@ def signer(key: SecretStr) -> Vapid02:
         raise ValueError("this is not a VAPID private key") from None
     found.conf = {"no-strict": True}  # what a contact may be, the account's settings say
     return found
+
+
+def public_key(pair: Vapid02) -> str:
+    """What browsers subscribe with, their `applicationServerKey`: the point in base64url (section 3.2)."""
+    point = pair.public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    encoded: str = b64urlencode(point)
+    return encoded
 
 
 def authorization(key: SecretStr, subject: str, origin: str) -> str:

@@ -23,7 +23,7 @@ from yarl import URL
 from delivery.providers.base import ErrorKind, Message, Provider, ProviderError, ProviderSettings, Sent
 from delivery.providers.http import Reply, exchange
 from delivery.providers.push.payload import LONGEST, data, known, merged, seconds_left, topic
-from delivery.providers.push.vapid import authorization, signer
+from delivery.providers.push.vapid import authorization, public_key, signer
 
 _SUBJECT = r"^(mailto:[^@\s]+@[^@\s]+\.[^@\s.]+|https://\S+)$"
 
@@ -66,6 +66,10 @@ class WebPush(Provider):
     @classmethod
     def accepts(cls, address: str) -> bool:
         return subscription(address) is not None
+
+    def subscription_key(self) -> str:
+        """https://w3c.github.io/push-api/#dom-pushsubscriptionoptions-applicationserverkey"""
+        return public_key(signer(self.settings.private_key))
 
     async def send_one(self, message: Message) -> Sent:
         told = subscription(message.to)

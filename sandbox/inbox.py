@@ -12,6 +12,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from sandbox.faults import Fault, Faults
+from sandbox.handshake import is_confirmed
 from sandbox.store import Filters, Message, Store
 from sandbox.webhooks import Webhook, Webhooks
 
@@ -112,6 +113,8 @@ class Inbox:
             return problem(400, "not_json", "The body is not JSON.")
         except ValidationError as error:
             return invalid(error)
+        if webhook.verify_token and not await is_confirmed(webhook):
+            return problem(409, "not_confirmed", "The URL did not answer the challenge.")
         self._webhooks.set(name, webhook)
         return json({"name": name, "url": webhook.address.url})
 

@@ -41,9 +41,10 @@ class RunningSandbox:
         """`fault("twilio", status=503, times=2)`: see `sandbox.faults.Fault`."""
         self._call("PUT", f"/api/faults/{quote(name, safe='')}", fault)
 
-    def webhook(self, name: str, url: str, secret: str = "") -> None:
+    def webhook(self, name: str, url: str, secret: str = "", verify_token: str = "") -> None:
         """Where a vendor or an account posts: see `sandbox.webhooks.Webhook`."""
-        self._call("PUT", f"/api/webhooks/{quote(name, safe='')}", {"url": url, "secret": secret})
+        webhook = {"url": url, "secret": secret, "verify_token": verify_token}
+        self._call("PUT", f"/api/webhooks/{quote(name, safe='')}", webhook)
 
     def clear(self) -> None:
         """Forgets all messages, faults and webhooks."""

@@ -12,13 +12,15 @@ class Webhook(BaseModel):
     """The body of `PUT /api/webhooks/{name}`, by the name of a provider or of an account.
 
     `url` may have a login, `http://user:password@…`, which is sent as HTTP basic authentication. `secret` is
-    what posts are signed by, where the vendor signs.
+    what posts are signed by, where the vendor signs. With a `verify_token` the URL is asked first, as Meta
+    asks it (`sandbox.handshake`), and not taken if it does not answer as it should.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: str = Field(pattern=r"^https?://")
     secret: str = ""
+    verify_token: str = ""
 
     @model_validator(mode="after")
     def _leads_somewhere(self) -> Self:

@@ -2,7 +2,7 @@
 import { channelOf } from "./channels.js";
 import { clock, element, when } from "./dom.js";
 
-const PICTURE = { email: mail, sms: phone };
+const PICTURE = { email: mail, sms: phone, whatsapp: chat };
 let chosen = "Message"; // the tab stays when another message is opened
 
 export function showNothing(place) {
@@ -97,20 +97,40 @@ function phone(message) {
     ));
 }
 
+/** A file is named and not fetched: the page shows nothing from elsewhere. */
+function chat(message) {
+  const { media, filename } = message.data;
+  const link = linkOf(message.data);
+  return element("div.phone", {},
+    element("div.screen.chat", {},
+      element("div.sender", {}, element("i", {}, message.from.replace("+", "").slice(0, 2)), element("b", {}, message.from)),
+      element("div.bubble", {},
+        isWeb(media) && outside("a.file", media, filename ?? media.split("/").pop()),
+        message.text,
+        element("time", {}, clock(message.received_at))),
+      link && outside("a.button", link.url, link.text),
+    ));
+}
+
 function card(message) {
   const link = linkOf(message.data);
   return element("div.card", {},
     element("b", {}, message.title ?? message.subject ?? ""),
     element("p", {}, message.text ?? ""),
-    link ? element("a.button", { href: link.url, target: "_blank", rel: "noreferrer noopener" }, link.text) : "");
+    link && outside("a.button", link.url, link.text));
 }
 
-/** Where a message leads, in the words of its channel: Slack's button, a Discord embed, a webhook's action. */
-function linkOf({ blocks, embeds, data }) {
+const isWeb = (url) => /^https?:/.test(url ?? "");
+const outside = (tag, href, text) => element(tag, { href, target: "_blank", rel: "noreferrer noopener" }, text);
+
+/** Where a message leads, in the words of its channel: Slack's or WhatsApp's button, a Discord embed, a webhook's action. */
+function linkOf({ blocks, embeds, interactive, data }) {
   const button = blocks?.find(({ type }) => type === "actions")?.elements?.[0];
   const embed = embeds?.find(({ url }) => url);
-  const found = (button && { url: button.url, text: button.text?.text }) ?? (embed && { url: embed.url }) ?? data?.action;
-  return /^https?:/.test(found?.url ?? "") ? { url: found.url, text: found.text || "Open" } : null;
+  const leads = interactive?.action?.parameters;
+  const found = (button && { url: button.url, text: button.text?.text }) ?? (embed && { url: embed.url })
+    ?? (leads && { url: leads.url, text: leads.display_text }) ?? data?.action;
+  return isWeb(found?.url) ? { url: found.url, text: found.text || "Open" } : null;
 }
 
 function headers(all) {

@@ -3,8 +3,7 @@
 import asyncio
 import json
 import re
-from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -20,6 +19,7 @@ from sandbox.receipts import Post
 from sandbox.store import Content, Message
 from sandbox.webhooks import Webhook
 
+Report = Callable[[int | str], None]
 ADDRESS = re.compile(r"[^@\s<>]+@[^@\s<>]+")
 
 
@@ -57,9 +57,9 @@ class EspVendor(HttpVendor):
 
     channel = "email"
 
-    @abstractmethod
     def told(self, news: News, mail: Mail, webhook: Webhook) -> tuple[bytes, dict[str, str]]:
         """Body and headers of the post, signed as this service signs."""
+        raise NotImplementedError(f"{self.name} says neither what it posts nor how")
 
     def keep(self, request: web.Request, fault: Fault, mails: Sequence[Mail], source: bytes) -> None:
         account = self.account(request)
@@ -96,17 +96,18 @@ class EspVendor(HttpVendor):
         self.store.changed()
         webhook = self.webhooks.find(message.account, self.name)
         if webhook is not None:
-            self._post(news, mail, message, webhook, 1 + fault.duplicate_receipts)
+            report = partial(self._report, message, news)
+            self.post(news, mail, webhook, report, times=1 + fault.duplicate_receipts)
         if fate:
             delay = fault.receipt_delay_ms / 1000
             asyncio.get_running_loop().call_later(delay, self._tell, fate, mail, message, fault)
 
-    def _post(self, news: News, mail: Mail, message: Message, webhook: Webhook, times: int) -> None:
+    def post(self, news: News, mail: Mail, webhook: Webhook, report: Report, *, times: int) -> None:
         address = webhook.address
         body, headers = self.told(news, mail, webhook)
         headers = {"Content-Type": "application/json", **address.headers, **headers}
         for _ in range(times):
-            self.receipts.post(Post(address.url, body, headers, partial(self._report, message, news)))
+            self.receipts.post(Post(address.url, body, headers, report))
 
     def _report(self, message: Message, news: News, outcome: int | str) -> None:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")

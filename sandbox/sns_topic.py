@@ -6,15 +6,17 @@ https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html
 
 import time
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from secrets import token_hex
 from urllib.parse import urlencode
 from uuid import uuid4
+from xml.sax.saxutils import escape
 
 import orjson
+from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -24,6 +26,7 @@ from cryptography.x509.oid import NameOID
 from sandbox.receipts import Post, Receipts
 from sandbox.webhooks import Webhook
 
+NAMESPACE = "http://sns.amazonaws.com/doc/2010-03-31/"
 ASK_AGAIN_S = 1.0
 ARN = "arn:aws:sns:eu-central-1:123456789012:sandbox"
 _SIGNED = ("Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
@@ -71,7 +74,7 @@ class Subscription:
     token: str = field(default_factory=lambda: token_hex(64))
     is_confirmed: bool = False
     asked_at: float = float("-inf")
-    waiting: list[tuple[str, Report]] = field(default_factory=list)
+    waiting: list[tuple[dict[str, str], Report]] = field(default_factory=list)
 
 
 class Topic:
@@ -81,15 +84,20 @@ class Topic:
         self._receipts = receipts
         self._subscriptions: dict[str, Subscription] = {}
 
-    def publish(self, message: str, webhook: Webhook, home: str, report: Report) -> None:
+    def routes(self, home: str) -> Iterable[web.RouteDef]:
+        """Where subscriptions are confirmed, and where the certificate lies."""
+        return web.get(f"{home}/", self._confirmed), web.get(f"{home}/{self.path}", self._certificate)
+
+    def publish(self, message: str, webhook: Webhook, home: str, report: Report, *, times: int = 1) -> None:
         """To one subscriber, who is asked first whether it is one. `home` is our URL as it is called."""
+        posts = [(self._notification(message), report)] * times
         known = self._subscriptions.get(webhook.url)
         if known is None:
             known = self._subscriptions[webhook.url] = Subscription(webhook, home)
         if known.is_confirmed:
-            self._post(known, self._notification(message), report)
+            self._post_all(known, posts)
             return
-        known.waiting.append((message, report))
+        known.waiting += posts
         if time.monotonic() - known.asked_at > ASK_AGAIN_S:
             known.asked_at = time.monotonic()
             self._post(known, self._confirmation(known), lambda outcome: None)
@@ -101,9 +109,21 @@ class Topic:
             return False
         asked.is_confirmed = True
         waiting, asked.waiting = asked.waiting, []
-        for message, report in waiting:
-            self._post(asked, self._notification(message), report)
+        self._post_all(asked, waiting)
         return True
+
+    async def _confirmed(self, request: web.Request) -> web.Response:
+        """https://docs.aws.amazon.com/sns/latest/api/API_ConfirmSubscription.html"""
+        if not self.confirm(request.query.get("Token", "")):
+            return error("InvalidParameter", "Invalid token", 400)
+        return result("ConfirmSubscription", "<SubscriptionArn>sandbox</SubscriptionArn>")
+
+    async def _certificate(self, request: web.Request) -> web.Response:
+        return web.Response(body=self.signer.certificate, content_type="application/x-pem-file")
+
+    def _post_all(self, to: Subscription, posts: Sequence[tuple[dict[str, str], Report]]) -> None:
+        for document, report in posts:
+            self._post(to, document, report)
 
     def _post(self, to: Subscription, document: dict[str, str], report: Report) -> None:
         address = to.webhook.address
@@ -130,3 +150,21 @@ class Topic:
 def _about() -> dict[str, str]:
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {"MessageId": str(uuid4()), "TopicArn": ARN, "Timestamp": now}
+
+
+def result(action: str, said: str) -> web.Response:
+    return xml(
+        f'<{action}Response xmlns="{NAMESPACE}"><{action}Result>{said}</{action}Result>'
+        f"<ResponseMetadata><RequestId>{uuid4()}</RequestId></ResponseMetadata></{action}Response>"
+    )
+
+
+def error(code: str, message: str, status: int, headers: dict[str, str] | None = None) -> web.Response:
+    said = f"<Type>Sender</Type><Code>{code}</Code><Message>{escape(message)}</Message>"
+    about = f"<RequestId>{uuid4()}</RequestId>"
+    body = f'<ErrorResponse xmlns="{NAMESPACE}"><Error>{said}</Error>{about}</ErrorResponse>'
+    return xml(body, status, headers)
+
+
+def xml(body: str, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(text=body, status=status, headers=headers, content_type="text/xml")

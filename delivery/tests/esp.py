@@ -234,7 +234,8 @@ class EspContract(HttpContract):
 
     def heard(self, sandbox: RunningSandbox, to: str, count: int) -> list[ParsedReceipt]:
         """What its stand-in posts of a mail, verified and read."""
-        message, provider = mail(to, "Hi", "Hello", "<p>Hello</p>"), self.make(self.settings())
+        message = mail(to, "Hi", "Hello", "<p>Hello</p>")
+        provider = self.make(self.settings_for(sandbox.http_url + self.base_path))
 
         def about_it(request: ReceiptRequest) -> list[ParsedReceipt]:
             provider.verify(request)

@@ -89,7 +89,7 @@ def test_a_hard_bounce_suppresses_the_address(
 def test_it_asks_for_the_login_that_some_services_send_only_then(
     tenant: Tenant, sandbox: RunningSandbox, account: ProviderAccount
 ) -> None:
-    """https://docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html"""
+    """As HTTP has it: https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1"""
     (id,) = send(tenant)
     answer = post(account, event(sandbox), login="")
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, 'Basic realm="webhooks"')

@@ -1,4 +1,4 @@
-"""`POST /webhooks/sns/…`: what a topic of Amazon's posts, handed on as the sandbox posted it."""
+"""`POST /webhooks/sns/…` and `…/amazon_ses/…`: what a topic of Amazon's posts, handed on."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from django.test import Client
 from config.embedded.valkey import free_port
 from delivery import dispatch
 from delivery.models import ProviderAccount
-from delivery.providers.sms import sns_topic
-from delivery.tests.factories import create_account, create_delivery, look
+from delivery.providers import sns_topic
+from delivery.tests.factories import EMAIL, create_account, create_delivery, look
 from sandbox.sns_topic import ARN
 from sandbox.testing import DEADLINE_S, RunningSandbox
 from tenants.models import Tenant
@@ -60,7 +60,7 @@ def account(tenant: Tenant, sandbox: RunningSandbox) -> ProviderAccount:
 
 
 def hand_on(account: ProviderAccount, body: bytes) -> Any:
-    url = f"/webhooks/sns/{account.pk}"
+    url = f"/webhooks/{account.provider}/{account.pk}"
     return Client().post(url, body, content_type="text/plain; charset=UTF-8")
 
 
@@ -70,6 +70,29 @@ def test_it_works(tenant: Tenant, account: ProviderAccount, posted: Queue[bytes]
     assert look(id).status == "sent"
     assert hand_on(account, posted.get(timeout=DEADLINE_S)).status_code == 204  # it asks first
     assert hand_on(account, posted.get(timeout=DEADLINE_S)).status_code == 204
+    assert look(id).status == "delivered"
+
+
+def test_what_became_of_a_mail_comes_the_same_way(
+    tenant: Tenant, sandbox: RunningSandbox, posted: Queue[bytes]
+) -> None:
+    settings = {
+        "region": "eu-central-1",
+        "access_key_id": KEY_ID,
+        "secret_access_key": "a-secret",
+        "sender": "Shop <hello@shop.example>",
+        "topics": ARN,
+        "base_url": f"{sandbox.http_url}/ses",
+    }
+    account = create_account(tenant, "email", "amazon_ses", settings)
+    id = create_delivery(tenant, EMAIL)
+    dispatch.run(tenant.pk, [id])
+    assert look(id).status == "sent"
+    assert hand_on(account, posted.get(timeout=DEADLINE_S)).status_code == 204
+    told = posted.get(timeout=DEADLINE_S)
+    assert hand_on(account, told.replace(b"Delivery", b"Bounce")).status_code == 403
+    assert look(id).status == "sent"
+    assert hand_on(account, told).status_code == 204
     assert look(id).status == "delivered"
 
 

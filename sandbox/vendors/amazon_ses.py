@@ -1,11 +1,12 @@
 """Amazon SES, API v2: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
 
-It takes every signature, and posts what SNS would post of a configuration set's events.
+It takes every signature. A configuration set's events it publishes to a topic, whose subscriber, asked first
+whether it wants to be one, is the account's webhook.
 """
 
 import re
 from base64 import b64decode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Any
@@ -15,12 +16,15 @@ import orjson
 from aiohttp import web
 
 from sandbox import mime
-from sandbox.esp import EspVendor, Mail, News, bare, is_valid, json_of
+from sandbox.esp import EspVendor, Mail, News, Report, bare, is_valid, json_of
 from sandbox.faults import Fault
 from sandbox.http_vendor import RefusedError, json_response, retry_after
+from sandbox.sns_topic import Topic
+from sandbox.vendor import Counter
 from sandbox.webhooks import Webhook
 
-ROOT = "/ses/v2/email"
+HOME = "/ses"
+ROOT = f"{HOME}/v2/email"
 MOST = 50
 CREDENTIAL = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/]+)/")
 ERRORS = {
@@ -36,11 +40,17 @@ class AmazonSesVendor(EspVendor):
 
     name = "amazon_ses"
 
+    def __init__(self, counter: Counter) -> None:
+        super().__init__(counter)
+        self._topic = Topic(self.receipts)
+        self._home = HOME
+
     def routes(self) -> Iterable[web.RouteDef]:
         return (
             web.post(f"{ROOT}/outbound-emails", self.guarded(self._one)),
             web.post(f"{ROOT}/outbound-bulk-emails", self.guarded(self._many)),
             web.get(f"{ROOT}/account", self.guarded(self._account)),
+            *self._topic.routes(HOME),
         )
 
     def account(self, request: web.Request) -> str:
@@ -82,19 +92,14 @@ class AmazonSesVendor(EspVendor):
         self.keep(request, fault, [mail], orjson.dumps(entry))
         return {"Status": "SUCCESS", "MessageId": mail.id}
 
-    def told(self, news: News, mail: Mail, webhook: Webhook) -> tuple[bytes, dict[str, str]]:
-        """https://docs.aws.amazon.com/sns/latest/dg/http-notification-json.html"""
-        id, now = str(uuid4()), datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        notification = {
-            "Type": "Notification",
-            "MessageId": id,
-            "TopicArn": "arn:aws:sns:eu-central-1:123456789012:sandbox",
-            "Subject": "Amazon SES Email Event Notification",
-            "Message": orjson.dumps(event(news, mail, now)).decode(),
-            "Timestamp": now,
-        }
-        headers = {"x-amz-sns-message-type": "Notification", "x-amz-sns-message-id": id}
-        return orjson.dumps(notification), {**headers, "Content-Type": "text/plain; charset=UTF-8"}
+    def keep(self, request: web.Request, fault: Fault, mails: Sequence[Mail], source: bytes) -> None:
+        self._home = f"{request.url.origin()}{HOME}"
+        super().keep(request, fault, mails, source)
+
+    def post(self, news: News, mail: Mail, webhook: Webhook, report: Report, *, times: int) -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        said = orjson.dumps(event(news, mail, now)).decode()
+        self._topic.publish(said, webhook, self._home, report, times=times)
 
 
 def event(news: News, mail: Mail, now: str) -> dict[str, Any]:

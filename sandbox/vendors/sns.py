@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
-from xml.sax.saxutils import escape
 
 import orjson
 from aiohttp import web
@@ -21,12 +20,11 @@ from sandbox import magic
 from sandbox.faults import Fault
 from sandbox.http_vendor import HttpVendor, RefusedError, json_response, retry_after, shown
 from sandbox.segments import segments
-from sandbox.sns_topic import Topic
+from sandbox.sns_topic import Topic, error, result
 from sandbox.store import Content, Message
 from sandbox.vendor import Counter
 
 ROOT = "/sns"
-NAMESPACE = "http://sns.amazonaws.com/doc/2010-03-31/"
 CREDENTIAL = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/]+)/\d{8}/[a-z0-9-]+/sns/aws4_request,")
 PHONE_NUMBER = re.compile(r"\+[1-9]\d{6,14}")
 MOST_CHARACTERS = 1600
@@ -51,8 +49,7 @@ class SnsVendor(HttpVendor):
     def routes(self) -> Iterable[web.RouteDef]:
         return (
             web.post(f"{ROOT}/", self.guarded(self._act)),
-            web.get(f"{ROOT}/", self._confirm),
-            web.get(f"{ROOT}/{self._topic.path}", self._certificate),
+            *self._topic.routes(ROOT),
             web.post(f"{ROOT}/{{account}}/replies", self._reply),
         )
 
@@ -107,22 +104,13 @@ class SnsVendor(HttpVendor):
         self.store.changed()
         webhook = self.webhooks.find(message.account, self.name)
         if webhook is not None:
-            for _ in range(1 + fault.duplicate_receipts):
-                self._topic.publish(told, webhook, home, partial(self._answered, message))
+            report = partial(self._answered, message)
+            self._topic.publish(told, webhook, home, report, times=1 + fault.duplicate_receipts)
 
     def _answered(self, message: Message, outcome: int | str) -> None:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         message.state["webhooks"].append({"answer": outcome, "at": at})
         self.store.changed()
-
-    async def _confirm(self, request: web.Request) -> web.Response:
-        """https://docs.aws.amazon.com/sns/latest/api/API_ConfirmSubscription.html"""
-        if not self._topic.confirm(request.query.get("Token", "")):
-            return error("InvalidParameter", "Invalid token", 400)
-        return result("ConfirmSubscription", "<SubscriptionArn>sandbox</SubscriptionArn>")
-
-    async def _certificate(self, request: web.Request) -> web.Response:
-        return web.Response(body=self._topic.signer.certificate, content_type="application/x-pem-file")
 
     async def _reply(self, request: web.Request) -> web.Response:
         """`{"from", "to", "text"}`: somebody answers a number of the account's. For tests and tours."""
@@ -188,24 +176,6 @@ def inbound(said: Form) -> Form:
         "messageBody": said["text"],
         "inboundMessageId": str(uuid4()),
     }
-
-
-def result(action: str, said: str) -> web.Response:
-    return xml(
-        f'<{action}Response xmlns="{NAMESPACE}"><{action}Result>{said}</{action}Result>'
-        f"<ResponseMetadata><RequestId>{uuid4()}</RequestId></ResponseMetadata></{action}Response>"
-    )
-
-
-def error(code: str, message: str, status: int, headers: Form | None = None) -> web.Response:
-    said = f"<Type>Sender</Type><Code>{code}</Code><Message>{escape(message)}</Message>"
-    about = f"<RequestId>{uuid4()}</RequestId>"
-    body = f'<ErrorResponse xmlns="{NAMESPACE}"><Error>{said}</Error>{about}</ErrorResponse>'
-    return xml(body, status, headers)
-
-
-def xml(body: str, status: int = 200, headers: Form | None = None) -> web.Response:
-    return web.Response(text=body, status=status, headers=headers, content_type="text/xml")
 
 
 def refused(code: str, message: str, status: int = 400) -> RefusedError:

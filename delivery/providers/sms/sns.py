@@ -17,8 +17,9 @@ from functools import lru_cache
 from typing import Any, Literal
 from xml.etree.ElementTree import ParseError, fromstring
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr
 
+from delivery.providers import sns_topic
 from delivery.providers.base import (
     ErrorKind,
     Inbound,
@@ -27,16 +28,14 @@ from delivery.providers.base import (
     Provider,
     ProviderError,
     ProviderSettings,
-    ReceiptRefused,
     ReceiptRequest,
     Sent,
 )
 from delivery.providers.http import FORM, Reply, exchange, form
-from delivery.providers.sms import sns_reports, sns_topic
+from delivery.providers.sms import sns_reports
 
 _VERSION = "2010-03-31"
 _E164 = re.compile(r"\+[1-9]\d{5,14}")
-_ARN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}")
 
 _KINDS = {
     "Throttled": ErrorKind.RATE_LIMITED,
@@ -82,7 +81,7 @@ class AmazonSns(Provider):
         sms_type: Literal["Transactional", "Promotional"] = Field(
             "Transactional", title="Type", description="Promotional is cheaper and less reliable."
         )
-        topics: str = Field(
+        topics: sns_topic.Topics = Field(
             "",
             title="Topics",
             description="ARNs, parted by spaces, of the topics that post receipts and replies."
@@ -91,15 +90,6 @@ class AmazonSns(Provider):
         base_url: str = Field(
             "", title="Base URL", description="Empty: the region's own.", pattern=r"^(https?://.*)?$"
         )
-
-        @field_validator("topics")
-        @classmethod
-        def _are_arns(cls, value: str) -> str:
-            if strange := [name for name in value.split() if not _ARN.fullmatch(name)]:
-                raise ValueError(
-                    f"{strange[0]} is no ARN of a topic, arn:aws:sns:eu-central-1:123456789012:name"
-                )
-            return value
 
     @classmethod
     def accepts(cls, address: str) -> bool:
@@ -144,10 +134,9 @@ class AmazonSns(Provider):
     # — receipts
 
     def verify(self, request: ReceiptRequest) -> None:
+        own = self.settings
         posted = sns_topic.read(request.body)
-        if posted.get("TopicArn") not in self.settings.topics.split():
-            raise ReceiptRefused("the account does not name its topic")
-        sns_topic.verify(posted, base_url=self.settings.base_url, timeout=self.timeout)
+        sns_topic.verify(posted, topics=own.topics, base_url=own.base_url, timeout=self.timeout)
 
     def parse(self, request: ReceiptRequest) -> Sequence[ParsedReceipt | Inbound]:
         """Also confirms the subscription, by a call to Amazon."""

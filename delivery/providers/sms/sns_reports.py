@@ -21,7 +21,7 @@ from delivery.providers.base import (
     ReceiptRefused,
     ReceiptStatus,
 )
-from delivery.providers.sms.sns_topic import Posted
+from delivery.providers.sns_topic import Posted
 
 _STATUSES = {"SUCCESS": ReceiptStatus.DELIVERED, "FAILURE": ReceiptStatus.FAILED}
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +7,12 @@ import orjson
 import pytest
 
 from delivery import loop
-from delivery.providers.base import ErrorKind, ProviderError, ReceiptRequest, Sent
+from delivery.providers.base import ErrorKind, ProviderError, Sent
 from delivery.providers.email.amazon_ses import AmazonSes
 from delivery.tests.contract import Answer, Server, Signal, json_answer
-from delivery.tests.esp import LoginContract, mail
+from delivery.tests.esp import EspContract, mail
+from delivery.tests.topic import TopicContract
+from sandbox.sns_topic import ARN
 
 
 def error(status: int, code: str, message: str = "no") -> Answer:
@@ -20,8 +20,9 @@ def error(status: int, code: str, message: str = "no") -> Answer:
     return status, {**headers, "x-amzn-ErrorType": code}, body
 
 
-class TestAmazonSes(LoginContract):
+class TestAmazonSes(TopicContract, EspContract):
     provider = AmazonSes
+    signing = ("topics",)
     samples = Path(__file__).parent / "samples" / "amazon_ses"
     base_path = "/ses"
     answers_each = True
@@ -32,7 +33,7 @@ class TestAmazonSes(LoginContract):
             "secret_access_key": self.secret,
             "region": "eu-central-1",
         }
-        sender = {"sender": "Shop <hello@shop.example>", "webhook_login": self.login}
+        sender = {"sender": "Shop <hello@shop.example>", "topics": ARN}
         return {**keys, **sender, "base_url": base_url}
 
     def taken(self, number: int) -> Answer:
@@ -40,17 +41,6 @@ class TestAmazonSes(LoginContract):
 
     def refused(self) -> Answer:
         return error(400, "BadRequestException", "Missing final '@domain'")
-
-    def signed(self, body: Mapping[str, Any], url: str) -> ReceiptRequest:
-        message = {"Type": "Notification", "MessageId": "sns-1", "Timestamp": "2026-01-31T09:30:00.000Z"}
-        headers = {
-            "authorization": f"Basic {b64encode(self.login.encode()).decode()}",
-            "content-type": "text/plain; charset=UTF-8",
-            "x-amz-sns-message-type": "Notification",
-            "x-amz-sns-message-id": "sns-1",
-        }
-        said = orjson.dumps({**message, "Message": orjson.dumps(body).decode()})
-        return ReceiptRequest("POST", url, headers, said)
 
     def about(self, event: dict[str, Any], reference: str, meant: str) -> dict[str, Any]:
         ours = orjson.dumps({"carillon_reference": reference, "carillon_to": meant}).decode()

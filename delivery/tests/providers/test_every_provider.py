@@ -10,7 +10,7 @@ from delivery.registry import UnknownProvider, built_in, provider, providers
 
 @pytest.mark.parametrize("found", providers().values(), ids=lambda found: found.name)
 def test_it_has_a_test_of_its_own_that_inherits_the_contract(found: type[Provider]) -> None:
-    tested = re.compile(rf"class Test\w+\(\w*Contract\):.*?provider = {found.__name__}\b", re.DOTALL)
+    tested = re.compile(rf"class Test\w+\([\w, ]*Contract\):.*?provider = {found.__name__}\b", re.DOTALL)
     assert any(tested.search(test.read_text()) for test in Path(__file__).parent.glob("test_*.py"))
 
 

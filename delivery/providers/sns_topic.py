@@ -1,9 +1,12 @@
 """What an Amazon SNS topic posts to its subscribers: whether it is Amazon's, and confirming that we want it.
 
+Text messages' reports come by such topics, and what Amazon SES tells of mails.
+
+
 Formats: https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
 Signatures: https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html
 
-Everybody at Amazon can have a topic whose posts are signed, so whoever reads one also looks at its TopicArn.
+Everybody at Amazon can have a topic whose posts are signed, so an account names those that it believes.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Annotated
 
 import orjson
 from cryptography.exceptions import InvalidSignature
@@ -21,12 +25,23 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509 import Certificate, load_pem_x509_certificate
+from pydantic import AfterValidator
 from yarl import URL
 
 from delivery.providers.base import ErrorKind, ProviderError, ReceiptRefused
 from delivery.providers.http import Reply, close_session, exchange
 
 Posted = Mapping[str, str]
+
+
+def _are_arns(value: str) -> str:
+    if strange := [name for name in value.split() if not _ARN.fullmatch(name)]:
+        raise ValueError(f"{strange[0]} is no ARN of a topic, arn:aws:sns:eu-central-1:123456789012:name")
+    return value
+
+
+Topics = Annotated[str, AfterValidator(_are_arns)]
+"""ARNs, parted by spaces."""
 
 CONFIRMATION = "SubscriptionConfirmation"
 _OF_SUBSCRIPTIONS = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
@@ -36,6 +51,7 @@ _SIGNED = {
     "UnsubscribeConfirmation": _OF_SUBSCRIPTIONS,
 }
 _HASHES: Mapping[str, type[hashes.HashAlgorithm]] = {"1": hashes.SHA1, "2": hashes.SHA256}
+_ARN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}", re.ASCII)
 _AMAZON = r"https://sns\.[a-z0-9-]{3,30}\.amazonaws\.com(?:\.cn)?"
 
 
@@ -50,13 +66,15 @@ def read(body: bytes) -> Posted:
     return {name: value for name, value in document.items() if isinstance(value, str)}
 
 
-def verify(posted: Posted, *, base_url: str, timeout: float) -> None:
-    """Refuse what Amazon did not sign. `base_url` is who stands in for Amazon, or empty.
+def verify(posted: Posted, *, topics: str, base_url: str, timeout: float) -> None:
+    """Refuse what none of `topics` posted, or Amazon did not sign. `base_url` is who stands in for it.
 
     Raises `ProviderError` when the certificate cannot be had now.
     """
+    if posted.get("TopicArn") not in topics.split():
+        raise ReceiptRefused("the account does not name its topic")
     url = posted.get("SigningCertURL", "")
-    if not re.fullmatch(rf"{_origin(base_url)}/SimpleNotificationService-[0-9A-Za-z]{{1,64}}\.pem", url):
+    if not is_certificate(url, base_url):
         raise ReceiptRefused("its certificate is not Amazon's")
     certificate = _certificate(url, timeout)
     now = dt.datetime.now(dt.UTC)
@@ -68,16 +86,22 @@ def verify(posted: Posted, *, base_url: str, timeout: float) -> None:
         raise ReceiptRefused("the signature does not hold") from None
 
 
+def is_certificate(url: str, base_url: str) -> bool:
+    """Whether a certificate of Amazon's, or of who stands in for it, would have this URL."""
+    name = r"SimpleNotificationService-[0-9A-Za-z]{1,64}\.pem"
+    return re.fullmatch(f"{_home(base_url)}/{name}", url) is not None
+
+
 def confirm(posted: Posted, *, base_url: str, timeout: float) -> None:
     """Visit the URL by which Amazon learns that the subscription is wanted."""
     url = posted.get("SubscribeURL", "")
-    if not re.fullmatch(rf"{_origin(base_url)}/\?Action=ConfirmSubscription&[\x21-\x7e]+", url):
+    if not re.fullmatch(rf"{_home(base_url)}/\?Action=ConfirmSubscription&[\x21-\x7e]+", url):
         raise ReceiptRefused("its confirmation is not at Amazon")
     _fetch(url, timeout)
 
 
-def _origin(base_url: str) -> str:
-    return re.escape(base_url.rstrip("/")) if base_url else _AMAZON
+def _home(base_url: str) -> str:
+    return f"(?:{_AMAZON}|{re.escape(base_url.rstrip('/'))})" if base_url else _AMAZON
 
 
 def _check(posted: Posted, certificate: Certificate) -> None:

@@ -61,6 +61,7 @@ _KINDS = {
     "132012": ErrorKind.ADDRESS,  # parameters of another format than the template's
     "132015": ErrorKind.ACCOUNT,  # paused, for people dislike it
     "132016": ErrorKind.ACCOUNT,  # paused too often: disabled
+    "132018": ErrorKind.ADDRESS,  # a line break or a tab in a parameter
     "133000": ErrorKind.ACCOUNT,  # a registration of the number that was not completed
     "133004": ErrorKind.TRANSIENT,  # down
     "133005": ErrorKind.ACCOUNT,  # wrong PIN of the number

@@ -50,12 +50,20 @@ class AccountSeed:
     is_sandbox: bool = False
 
 
-# The second SMS account is the one that takes over when the first fails.
+# The second SMS account is the one that takes over when the first fails; the last ones wait for their turn.
 DEMO_ACCOUNTS = (
     AccountSeed("sandbox-smtp", "email", "smtp"),
+    *(
+        AccountSeed(provider.replace("_", "-"), "email", provider, priority=50)
+        for provider in ("sendgrid", "amazon_ses", "mailgun", "postmark", "brevo", "resend")
+    ),
     AccountSeed("twilio-main", "sms", "twilio", priority=10),
     AccountSeed("twilio-backup", "sms", "twilio", priority=20),
     AccountSeed("smpp-operator", "sms", "smpp", priority=30),
+    AccountSeed("amazon-sns", "sms", "sns", priority=50),
+    AccountSeed("http-gateway", "sms", "http", priority=50),
+    AccountSeed("whatsapp-cloud", "whatsapp", "meta"),
+    AccountSeed("whatsapp-twilio", "whatsapp", "twilio", priority=20),
     AccountSeed("firebase", "push", "fcm"),
     AccountSeed("browsers", "push", "webpush"),
     AccountSeed("slack-bot", "slack", "slack_bot"),

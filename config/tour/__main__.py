@@ -39,7 +39,7 @@ def main() -> int:
 def _lead(url: str, prepared: Prepared, teller: Teller) -> list[str]:
     """What was missing."""
     try:
-        lines = asyncio.run(lead(url, settings.SANDBOX_URL, prepared.key, teller))
+        lines = asyncio.run(lead(url, settings.SANDBOX_URL, prepared, teller))
     except (Refused, aiohttp.ClientError, TimeoutError) as error:
         return [str(error) or type(error).__name__]
     return [*lines, *audit(prepared.tenant_id)]

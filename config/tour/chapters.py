@@ -1,4 +1,4 @@
-"""What the tour tells: five requests, and what has to become of each."""
+"""What the tour tells: six requests, and what has to become of each."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from config.tour.tenant import LEE, UNREACHABLE
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """While the chapter lasts, the sandbox answers this account's requests with this HTTP status."""
+    """While the chapter lasts, what is the matter at the sandbox with this account of Twilio's."""
 
     account: str
-    status: int
+    fault: Mapping[str, Any]
 
     @property
     def name(self) -> str:
@@ -63,18 +63,23 @@ EVERYWHERE = Chapter(
     before="The same few words, to wherever Ann can be reached. Each vendor is spoken to in its own "
     "protocol, and the sandbox stands in for all of them.",
     waiting="Waiting for seven vendors and a browser",
-    after="Slack and Discord have no receipts; a webhook's answer is its own.",
+    after="WhatsApp takes words of one's own only for a day after the person wrote, so the request names a "
+    "template that Meta approved. Slack and Discord have no receipts; a webhook's answer is its own.",
     order="A-102",
     request={
         "recipient": "ann",
         "content": {"subject": "A-102 is ready", "title": "A-102 is ready", "body": "Come and get A-102."},
         "action": {"url": "https://demo.example/orders/A-102", "text": "View order"},
-        "channels": ["email", "sms", "push", "in_app", "slack", "discord", "webhook"],
+        "channels": ["email", "sms", "whatsapp", "push", "in_app", "slack", "discord", "webhook"],
+        "overrides": {
+            "whatsapp": {"template": {"name": "order_ready", "language": "en", "parameters": ["A-102"]}}
+        },
     },
     expected=Expected(
         ends={
             "email": "sent",
             "sms": "delivered",
+            "whatsapp": "delivered",
             "push": "sent",
             "in_app": "delivered",
             "slack": "sent",
@@ -84,6 +89,7 @@ EVERYWHERE = Chapter(
         attempts=(
             "email sandbox-smtp sent",
             "sms twilio-main sent",
+            "whatsapp whatsapp-cloud sent",
             "push firebase sent",
             "in_app feed sent",
             "slack slack-bot sent",
@@ -93,24 +99,46 @@ EVERYWHERE = Chapter(
     ),
 )
 
+UNDELIVERED = Chapter(
+    title="Sent, and yet it does not arrive",
+    before="Twilio takes Ann's SMS, and a moment later its receipt says that her phone is out of reach. The "
+    "request named a second choice: SMS, or else WhatsApp.",
+    waiting="Waiting for the receipt, and for WhatsApp",
+    after="A receipt is believed only with its vendor's signature. Without one, a chain may also go on after "
+    "so many seconds: that is its `within`.",
+    order="A-103",
+    request={
+        "recipient": "ann",
+        "template": "order-shipped",
+        "data": {"name": "Ann", "order": "A-103"},
+        "channels": [["sms", "whatsapp"]],
+    },
+    expected=Expected(
+        ends={"whatsapp": "delivered"},
+        attempts=("sms twilio-main sent", "whatsapp whatsapp-cloud sent"),
+        passes=("sms",),
+    ),
+    fault=Fault("twilio-main", {"receipt": "failed"}),
+)
+
 FAILOVER = Chapter(
     title="A provider is down",
     before="From now on the SMS account twilio-main answers 503. Carillon tries it once more, then takes the "
     "next account. (Outside this demo it tries three times more.)",
     waiting="Waiting for the retry, two seconds later, and for the second account",
     after="twilio-main is well again. It rests for a moment, then gets its share back little by little.",
-    order="A-103",
+    order="A-104",
     request={
         "recipient": "ann",
         "template": "order-confirmation",
-        "data": {"name": "Ann", "order": "A-103"},
+        "data": {"name": "Ann", "order": "A-104"},
         "channels": ["sms"],
     },
     expected=Expected(
         ends={"sms": "delivered"},
         attempts=("sms twilio-main transient", "sms twilio-main transient", "sms twilio-backup sent"),
     ),
-    fault=Fault("twilio-main", 503),
+    fault=Fault("twilio-main", {"status": 503}),
 )
 
 UNREACHED = Chapter(
@@ -118,11 +146,11 @@ UNREACHED = Chapter(
     before="Lee's number is a landline, so the request names a second choice: SMS, or else email.",
     waiting="Waiting for the email",
     after="The number is on the suppression list now: the next SMS to it is not even tried.",
-    order="A-104",
+    order="A-105",
     request={
         "recipient": {"phone": UNREACHABLE, "email": LEE},
         "template": "order-shipped",
-        "data": {"name": "Lee", "order": "A-104"},
+        "data": {"name": "Lee", "order": "A-105"},
         "channels": [["sms", "email"]],
     },
     expected=Expected(ends={"email": "sent"}, attempts=("sms twilio-* address", "email sandbox-smtp sent")),
@@ -133,11 +161,11 @@ SCHEDULED = Chapter(
     before="Ann is to be reminded at a given time. Until then the notification waits in PostgreSQL.",
     waiting="Waiting for its time",
     after="Carillon looks once a second for what is due.",
-    order="A-105",
+    order="A-106",
     request={
         "recipient": "ann",
         "template": "reminder",
-        "data": {"name": "Ann", "title": "Parcel A-105", "when": "today at 14:00"},
+        "data": {"name": "Ann", "title": "Parcel A-106", "when": "today at 14:00"},
         "channels": ["email", "in_app"],
         "delay": 3,
     },
@@ -148,4 +176,4 @@ SCHEDULED = Chapter(
     ),
 )
 
-CHAPTERS = (SHIPPED, EVERYWHERE, FAILOVER, UNREACHED, SCHEDULED)
+CHAPTERS = (SHIPPED, EVERYWHERE, UNDELIVERED, FAILOVER, UNREACHED, SCHEDULED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -65,10 +65,14 @@ class Sandbox:
         answer = await ask(self._http, "GET", f"{self._url}/api/messages{query}")
         return [_arrival(message) for message in reversed(answer["results"])]
 
+    async def posts_to(self, name: str, url: str, secret: str) -> None:
+        """Tell the vendor whose account has this name where to post what becomes of messages."""
+        await ask(self._http, "PUT", f"{self._url}/api/webhooks/{name}", {"url": url, "secret": secret})
+
     @asynccontextmanager
-    async def failing(self, account: str, status: int) -> AsyncIterator[None]:
-        """Every request of the account is answered with this HTTP status meanwhile."""
-        await ask(self._http, "PUT", f"{self._url}/api/faults/{account}", {"status": status})
+    async def failing(self, account: str, fault: Mapping[str, Any]) -> AsyncIterator[None]:
+        """The account has this fault meanwhile: see `sandbox.faults.Fault`."""
+        await ask(self._http, "PUT", f"{self._url}/api/faults/{account}", dict(fault))
         try:
             yield
         finally:

@@ -60,6 +60,13 @@ class Found:
         """By channel, each delivery's. A delivery's channel is the one it ended on."""
         return {delivery["channel"]: delivery["status"] for delivery in self.detail["deliveries"]}
 
+    def status_on(self, channel: str) -> str:
+        """Of its delivery there; of one that went on by another channel, what a receipt told against it."""
+        if channel in self.statuses:
+            return self.statuses[channel]
+        told = [step for step in self.detail["trace"] if step["step"] == "receipt"]
+        return next((step["decision"] for step in told if step["decision"] == "failed"), "")
+
     @property
     def attempts(self) -> list[Attempt]:
         """Delivery by delivery, in the order they were made."""
@@ -83,12 +90,14 @@ def _attempt(shown: Mapping[str, Any], then: str) -> Attempt:
 class Expected:
     """`ends`: by channel, the status of its delivery; a message arrives once on each, and on no other.
 
-    `attempts`: in order, `channel account outcome`, where `*` stands for anything.
+    Other than on those that it `passes`: where a vendor took it that then did not deliver. `attempts`: in
+    order, `channel account outcome`, where `*` stands for anything.
     """
 
     ends: Mapping[str, str]
     attempts: Sequence[str]
     accepted: str = "accepted"
+    passes: Sequence[str] = ()
 
 
 _LOST = {"failed", "suppressed", "expired", "canceled"}
@@ -117,8 +126,8 @@ def missing(expected: Expected, found: Found) -> Iterator[str]:
 
 def _misarrived(expected: Expected, found: Found) -> Iterator[str]:
     times = Counter(arrival.channel for arrival in found.arrivals)
-    for channel in sorted(expected.ends.keys() | times.keys()):
-        wanted = 1 if channel in expected.ends else 0
+    for channel in sorted({*expected.ends, *expected.passes, *times}):
+        wanted = 1 if channel in {*expected.ends, *expected.passes} else 0
         if times[channel] != wanted:
             yield f"{channel}: arrived {times[channel]} times, not {'once' if wanted else 'expected at all'}"
 

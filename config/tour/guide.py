@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
@@ -14,6 +14,8 @@ from config.tour.chapters import CHAPTERS, Chapter
 from config.tour.clients import Browser, Sandbox, Service, open_browser
 from config.tour.evidence import Found, has_ended, missing
 from config.tour.telling import Teller
+from config.tour.tenant import Prepared
+from config.tour.vendors import Round, Vendor, Word, vendors
 
 RECIPIENT = "ann"
 PATIENCE = 20.0
@@ -31,20 +33,29 @@ class Guide:
     browser: Browser
     teller: Teller
 
-    async def lead(self) -> list[str]:
-        """Through all chapters; what was missing, a line each."""
+    async def lead(self, vendors: Round, asked: Sequence[Vendor]) -> list[str]:
+        """Through all chapters, and by all vendors that send receipts; what was missing, a line each."""
+        await vendors.introduce(asked)
         seen = [(chapter, await self._show(number, chapter)) for number, chapter in enumerate(CHAPTERS, 1)]
+        words = await self._hear(vendors, asked)
         # Once more at the end: by now a second copy of anything would have come too.
         return [
             line
             for chapter, found in seen
             for line in _complaints(chapter, await self._again(chapter, found))
-        ]
+        ] + [line for word in words for line in word.complaints()]
+
+    async def _hear(self, vendors: Round, asked: Sequence[Vendor]) -> list[Word]:
+        self.teller.begin_round(len(CHAPTERS) + 1)
+        with self.teller.waiting("Waiting for each vendor's word"):
+            words = await vendors.ask(asked)
+        self.teller.show_round(words)
+        return words
 
     async def _show(self, number: int, chapter: Chapter) -> Found:
         self.teller.begin(number, chapter)
         fault = chapter.fault
-        async with self.sandbox.failing(fault.name, fault.status) if fault else nullcontext():
+        async with self.sandbox.failing(fault.name, fault.fault) if fault else nullcontext():
             accepted = await self.service.send(dict(chapter.request))
             self.teller.accepted(accepted)
             with self.teller.waiting(chapter.waiting):
@@ -73,14 +84,15 @@ def _complaints(chapter: Chapter, found: Found) -> Iterator[str]:
         yield f"{chapter.title}: {line}"
 
 
-async def lead(url: str, sandbox_url: str, key: str, teller: Teller) -> list[str]:
+async def lead(url: str, sandbox_url: str, prepared: Prepared, teller: Teller) -> list[str]:
     """The whole tour; what was missing. Raises `Refused`."""
-    headers = {"Authorization": f"Bearer {key}"}
+    headers = {"Authorization": f"Bearer {prepared.key}"}
     async with (
         aiohttp.ClientSession(headers=headers, timeout=_TIMEOUT) as carillon,
         aiohttp.ClientSession(timeout=_TIMEOUT) as outside,
     ):
-        service = Service(carillon, url)
+        service, sandbox = Service(carillon, url), Sandbox(outside, sandbox_url)
         token = await service.recipient_token(RECIPIENT)
         async with open_browser(url, RECIPIENT, token) as browser:
-            return await Guide(service, Sandbox(outside, sandbox_url), browser, teller).lead()
+            guide = Guide(service, sandbox, browser, teller)
+            return await guide.lead(Round(url, service, sandbox), vendors(prepared.accounts))

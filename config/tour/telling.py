@@ -19,6 +19,7 @@ from config.seeding import ADMIN, Step
 from config.tour.chapters import Chapter
 from config.tour.clients import API
 from config.tour.evidence import Attempt, Found
+from config.tour.vendors import Word
 
 WIDEST = 100
 """Columns: longer lines are hard to read, however wide the terminal is."""
@@ -71,6 +72,26 @@ class Teller:
         else:
             self._say("[red]Something is missing here: see the end.[/]")
 
+    def begin_round(self, number: int) -> None:
+        title = "Every vendor's word for it"
+        self._console.print(Rule(f"[bold]{number}  {title}[/]", align="left", style="blue"))
+        self._say(
+            "One message by each vendor that says afterwards what became of it. For that an operator pins "
+            "its account: it is used first. Receipts come in its own words, and are verified its own way."
+        )
+
+    def show_round(self, words: Sequence[Word]) -> None:
+        table = _table("What the vendors said", "channel", "account", "sent after", "known after", "status")
+        for word in words:
+            table.add_row(
+                word.vendor.channel,
+                word.vendor.account,
+                _after(word.sent_after),
+                _after(word.heard_after),
+                _coloured(word.status),
+            )
+        self._indent(table)
+
     def conclude(self, lines: Sequence[str]) -> None:
         """What was missing, if anything was."""
         if not lines:
@@ -108,7 +129,7 @@ def _arrivals(found: Found) -> Table:
             arrival.channel,
             Text(arrival.to),
             _ms(arrival.at - since),
-            _coloured(found.statuses.get(arrival.channel, "")),
+            _coloured(found.status_on(arrival.channel)),
             Text(arrival.words),
         )
     return table
@@ -127,7 +148,7 @@ def _table(title: str, *columns: str) -> Table:
     for name in columns:
         table.add_column(
             name,
-            justify="right" if name in {"after", "late", "took"} else "left",
+            justify="right" if name.endswith("after") or name in {"late", "took"} else "left",
             header_style="dim",
             no_wrap=name != columns[-1],  # where space is short, only the last one gives way
         )
@@ -140,6 +161,10 @@ def _coloured(word: str) -> Text:
 
 def _ms(length: dt.timedelta) -> str:
     return f"{length / dt.timedelta(milliseconds=1):,.0f} ms"
+
+
+def _after(length: dt.timedelta | None) -> str:
+    return "" if length is None else _ms(length)
 
 
 def _clock(moment: str) -> str:
@@ -164,5 +189,5 @@ def _curl(url: str, key: str) -> str:
         f'  -H "Authorization: Bearer {key}" \\\n'
         '  -H "Content-Type: application/json" \\\n'
         '  -d \'{"recipient": "ann", "template": "order-shipped",\n'
-        '       "data": {"name": "Ann", "order": "A-106"}}\''
+        '       "data": {"name": "Ann", "order": "A-107"}}\''
     )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.utils import timezone
 
 from config import seeding
-from delivery.models import ProviderAccount
+from delivery.models import ProviderAccount, Steering
+from delivery.steering import steer
 from notifications.ledger import ledger
 from preferences import suppressions
 from tenants.context import tenant_scope
@@ -28,17 +31,18 @@ _WRITTEN_TO = (
     _UNREACHABLE_BY_SMS,
     ("email", LEE),
     *(("email", person["email"]) for person in seeding.RECIPIENTS),
-    *(("sms", person["phone"]) for person in seeding.RECIPIENTS),
+    *((channel, person["phone"]) for person in seeding.RECIPIENTS for channel in ("sms", "whatsapp")),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """`key` is the API key that the tour uses, and shows."""
+    """`key` is the API key that the tour uses, and shows. `accounts` are the ids of those seeded, by name."""
 
     tenant_id: UUID
     key: str
     seeded: Sequence[seeding.Step]
+    accounts: Mapping[str, UUID]
 
 
 def prepare() -> Prepared:
@@ -47,11 +51,27 @@ def prepare() -> Prepared:
     tenant = Tenant.objects.get(slug=seeding.SLUG)
     suppressions.unsuppress(tenant.pk, _WRITTEN_TO)
     with tenant_scope(tenant.pk):
-        ProviderAccount.objects.filter(tenant=tenant).update(health=1.0, health_at=timezone.now())
+        own = ProviderAccount.objects.filter(tenant=tenant)
+        own.update(health=1.0, health_at=timezone.now())
+        ids = dict(own.values_list("name", "pk"))
         ApiKey.objects.filter(tenant=tenant, name=KEY_NAME).delete()
         expires_at = timezone.now() + KEY_LIFE
         _, key = ApiKey.issue(tenant=tenant, name=KEY_NAME, scopes=list(SCOPES), expires_at=expires_at)
-    return Prepared(tenant.pk, key, seeded)
+    return Prepared(tenant.pk, key, seeded, ids)
+
+
+@asynccontextmanager
+async def pinned(account_id: UUID) -> AsyncIterator[None]:
+    """The account is used before all others of its channel meanwhile."""
+    await asyncio.to_thread(_steer, account_id, Steering.PIN)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(_steer, account_id, None)
+
+
+def _steer(account_id: UUID, steering: Steering | None) -> None:
+    steer(ProviderAccount.objects.get(pk=account_id), steering, by="the tour")
 
 
 def audit(tenant_id: UUID) -> Iterator[str]:

@@ -1,20 +1,10 @@
-"""What people write to an account's numbers, and for how long it may then write to them freely.
-
-Replies: https://www.twilio.com/docs/messaging/guides/webhook-request
-The window: https://www.twilio.com/docs/whatsapp/key-concepts
-"""
+"""What people write to an account's numbers: https://www.twilio.com/docs/messaging/guides/webhook-request"""
 
 import secrets
-from collections import OrderedDict
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.twilio_messages import VERSION, WHATSAPP, Form
-
-WINDOW = timedelta(hours=24)
-MOST_WINDOWS = 10_000
 
 
 class Reply(BaseModel):
@@ -54,21 +44,3 @@ class Reply(BaseModel):
             return {}
         number = self.sender.removeprefix(WHATSAPP)
         return {"MessageType": "text", "ProfileName": number, "WaId": number.removeprefix("+")}
-
-
-class Windows:
-    """Open for a day after somebody wrote, for each account and person, whichever number they wrote to."""
-
-    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._until: OrderedDict[tuple[str, str], datetime] = OrderedDict()
-        self._clock = clock
-
-    def opened(self, account: str, person: str) -> None:
-        self._until[account, person] = self._clock() + WINDOW
-        self._until.move_to_end((account, person))
-        if len(self._until) > MOST_WINDOWS:
-            self._until.popitem(last=False)
-
-    def is_open(self, account: str, person: str) -> bool:
-        until = self._until.get((account, person))
-        return until is not None and self._clock() < until

@@ -30,7 +30,7 @@ from delivery.providers.base import (
 )
 from delivery.providers.whatsapp.meta import MetaWhatsApp
 from sandbox.testing import DEADLINE_S, RunningSandbox
-from sandbox.twilio_replies import WINDOW
+from sandbox.windows import WINDOW
 
 SECRET, VERIFY_TOKEN = "the app's", "vibecoding"
 SHIPPED = {"template": {"name": "order_shipped", "language": "de", "parameters": ["Ann", "A-17"]}}

@@ -32,7 +32,7 @@ from sandbox.faults import Fault
 from sandbox.testing import RunningSandbox
 from sandbox.tests.conftest import Application
 from sandbox.twilio_progress import course
-from sandbox.twilio_replies import WINDOW, Windows
+from sandbox.windows import WINDOW, Windows
 
 ACCOUNT, TOKEN = "AC" + "7" * 32, "a-token"
 OURS, TEMPLATE = "+15005550006", "HX" + "1" * 32

@@ -19,8 +19,8 @@ from sandbox.http_vendor import HttpVendor, RefusedError, json_response, retry_a
 from sandbox.meta_messages import Document, content, error, parse, refuse_if_invalid
 from sandbox.meta_webhooks import Reply, display_number, status, wamid
 from sandbox.store import Message
-from sandbox.twilio_replies import Windows
 from sandbox.vendor import Counter
+from sandbox.windows import Windows
 
 ROOT = r"/meta/{version:v\d+\.\d+}/{number}"
 SENT_AFTER_S = 0.05

@@ -32,8 +32,9 @@ from sandbox.twilio_messages import (
     resource,
 )
 from sandbox.twilio_progress import Progress, course, signature
-from sandbox.twilio_replies import Reply, Windows
+from sandbox.twilio_replies import Reply
 from sandbox.vendor import Counter
+from sandbox.windows import Windows
 
 ROOT = f"/{VERSION}/Accounts/{{account}}"
 FAILURES = {

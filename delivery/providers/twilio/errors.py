@@ -9,6 +9,7 @@ One that is not here is the message's or the recipient's (ADDRESS): other conten
 from __future__ import annotations
 
 from delivery.providers.base import ErrorKind, ProviderError
+from delivery.providers.windows import window_closed
 
 _KINDS = {
     "20003": ErrorKind.ACCOUNT,  # authentication failed
@@ -75,12 +76,6 @@ def error_for(code: str, kind: ErrorKind, message: str) -> ProviderError:
         return ProviderError(ErrorKind.ADDRESS, _PERMANENT[code], code=code, permanent=True)
     is_alone = code in _THIS_MESSAGE_ALONE
     return ProviderError(_KINDS.get(code, kind), message, code=code, spares_health=is_alone)
-
-
-def window_closed() -> ProviderError:
-    """WhatsApp lets a business write freely for 24 hours after the person wrote, else by templates alone."""
-    words = "they have not written within 24 hours: only a template reaches them"
-    return ProviderError(ErrorKind.ADDRESS, words, code="window_closed")
 
 
 def unreadable(words: str) -> ProviderError:

@@ -13,6 +13,7 @@ from typing import Any
 
 from delivery.providers.base import ErrorKind, ProviderError
 from delivery.providers.http import Reply, kind_of_status, retry_after
+from delivery.providers.windows import window_closed
 
 _OUTSIDE_WINDOW = "131047"
 _NO_SUCH_OBJECT = 33
@@ -76,14 +77,6 @@ _OF_ONE_MESSAGE = {"130497", "131030", "132001", "132015", "132016"}
 """What this account cannot send, though another may, and it has no trouble with the rest: not its health's
 business. A template that Meta paused must not hold up the codes that leave by the same number.
 """
-
-
-def window_closed() -> ProviderError:
-    """A business writes freely for 24 hours after the person wrote, else by templates alone:
-    https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/send-messages
-    """
-    words = "they have not written within 24 hours: only a template reaches them"
-    return ProviderError(ErrorKind.ADDRESS, words, code="window_closed")
 
 
 def refusal(reply: Reply) -> ProviderError:

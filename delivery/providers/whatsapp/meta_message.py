@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from delivery.providers.base import Button, Message
-from delivery.providers.whatsapp.meta_errors import window_closed
+from delivery.providers.windows import refuse_if_closed
 
 _LONGEST_BESIDE_BUTTON, _LONGEST_ON_BUTTON = 1024, 20
 
@@ -35,8 +35,7 @@ def document(message: Message, *, previews: bool, now: dt.datetime) -> Document:
 def _said(message: Message, previews: bool, now: dt.datetime) -> Document:
     if template := message.overrides.get("template"):
         return {"type": "template", "template": _template(template, message.locale)}
-    if message.window_until is None or message.window_until <= now:
-        raise window_closed()
+    refuse_if_closed(message, now)
     return _freely(message.content.body, message.overrides.get("media"), message.action, previews)
 
 

@@ -26,8 +26,8 @@ import orjson
 from pydantic import Field
 
 from delivery.providers.base import ErrorKind, Message, ProviderError
-from delivery.providers.twilio.errors import window_closed
 from delivery.providers.twilio.messages import TwilioMessages
+from delivery.providers.windows import refuse_if_closed
 
 _CONTENT_SID = r"^HX[0-9a-fA-F]{32}$"
 _TEXTS = {
@@ -69,8 +69,7 @@ class TwilioWhatsApp(TwilioMessages):
         """A template, which takes the place of words and media (errors/63016); else they, if they may go."""
         if template := message.overrides.get("template"):
             return _template(template, self._content_sid(template, message.locale))
-        if message.window_until is None or message.window_until <= dt.datetime.now(dt.UTC):
-            raise window_closed()
+        refuse_if_closed(message, dt.datetime.now(dt.UTC))
         return _freely(message.content.body, message.overrides.get("media"))
 
     def _content_sid(self, template: Mapping[str, Any], locale: str) -> str:

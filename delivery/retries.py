@@ -87,7 +87,8 @@ def _after(error: ProviderError, state: State, policy: Policy, *, now: dt.dateti
         case ErrorKind.ACCOUNT:
             return _after_account(state, now, jitter)
         case ErrorKind.ADDRESS:
-            return _give_up_route("address refused", state, now)
+            give_up = _give_up_account if error.elsewhere else _give_up_route
+            return give_up("address refused", state, now)
         case ErrorKind.UNKNOWN:
             return _after_unknown(state, policy, now)
 

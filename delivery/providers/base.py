@@ -42,7 +42,8 @@ class ProviderError(Exception):
     """One message could not be sent.
 
     `retry_after` is in seconds, as the vendor gave it. `permanent` on an address error means that the address
-    will never work on this channel, so it is suppressed. `spares_health` on an account error means that the
+    will never work on this channel, so it is suppressed; `elsewhere` on one, that another account may well
+    reach it, so these are tried before the next route. `spares_health` on an account error means that the
     account cannot take this message, and does well otherwise: its health is left alone.
     """
 
@@ -54,6 +55,7 @@ class ProviderError(Exception):
         code: str = "",
         retry_after: float | None = None,
         permanent: bool = False,
+        elsewhere: bool = False,
         spares_health: bool = False,
     ) -> None:
         super().__init__(message)
@@ -62,6 +64,7 @@ class ProviderError(Exception):
         self.code = code
         self.retry_after = retry_after
         self.permanent = permanent
+        self.elsewhere = elsewhere
         self.spares_health = spares_health
         self.latency_ms = 0
 

@@ -8,7 +8,7 @@ import requests
 
 from delivery.models import ProviderAccount
 from delivery.tests.factories import create_account
-from delivery.tests.providers.google import service_account
+from delivery.tests.providers.google import PROJECT, service_account
 from sandbox.testing import RunningSandbox
 from tenants.models import Tenant
 
@@ -16,9 +16,11 @@ VAPID_KEY = "dSAMlvkOnHkcfRcJdYzpRsYRcRmcNzY2AhFJfWUvoqM"
 """Nobody's."""
 
 
-def create_fcm(tenant: Tenant | None, sandbox: RunningSandbox, **over: Any) -> ProviderAccount:
+def create_fcm(
+    tenant: Tenant | None, sandbox: RunningSandbox, project: str = PROJECT, **over: Any
+) -> ProviderAccount:
     settings = {
-        "service_account": service_account(),
+        "service_account": service_account(project),
         "base_url": f"{sandbox.http_url}/fcm",
         "token_url": f"{sandbox.http_url}/fcm/token",
     }

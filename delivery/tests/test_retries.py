@@ -18,7 +18,8 @@ ACCOUNTS, ROUTES, BOTH, NOTHING = (True, False), (False, True), (True, True), (F
 
 
 def step(kind: str, *, tries: int = 0, left: tuple[bool, bool] = NOTHING, **over: Any) -> Step:
-    error = ProviderError(ErrorKind(kind), "no", retry_after=over.pop("retry_after", None))
+    about = {name: over.pop(name) for name in ("retry_after", "elsewhere") if name in over}
+    error = ProviderError(ErrorKind(kind), "no", **about)
     jitter = over.pop("jitter", 0.0)
     state = State(tries=tries, accounts_left=left[0], routes_left=left[1], **over)
     return next_step(error, state, POLICY, now=NOW, jitter=jitter)
@@ -63,6 +64,21 @@ def test_it_goes_on_by_what_is_left(
     kind: str, tries: int, left: tuple[bool, bool], action: str, reason: str
 ) -> None:
     after = step(kind, tries=tries, left=left)
+    assert (after.action, after.reason) == (action, reason)
+
+
+@pytest.mark.parametrize(
+    ("left", "action", "reason"),
+    [
+        (BOTH, Action.NEXT_ACCOUNT, "address refused: next account"),
+        (ROUTES, Action.NEXT_ROUTE, "address refused: next route"),
+        (NOTHING, Action.DEAD_LETTER, "address_refused"),
+    ],
+)
+def test_an_address_that_another_account_may_reach_is_offered_to_it(
+    left: tuple[bool, bool], action: Action, reason: str
+) -> None:
+    after = step("address", left=left, elsewhere=True, may_park=True)
     assert (after.action, after.reason) == (action, reason)
 
 

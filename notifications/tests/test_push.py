@@ -161,6 +161,37 @@ def test_a_chain_is_explained_with_all_its_devices(service: Api, bob: Recipient)
     assert (step["channel"], step["reason"]) == ("push", "all_devices")
 
 
+@pytest.mark.parametrize(("token", "calls"), [("of-project-shop", 1), ("of-project-outlet", 2)])
+def test_a_token_finds_its_project_among_several(
+    tenant: Tenant, service: Api, sandbox: RunningSandbox, drain: Drain, token: str, calls: int
+) -> None:
+    create_recipient(tenant, external_id="bob")
+    outlet = create_fcm(tenant, sandbox, "outlet", priority=20)
+    register(service, token)
+    (delivery,) = push(service, drain)["deliveries"]
+    assert (delivery["status"], len(delivery["attempts"])) == ("sent", calls)
+    assert [message["account"] for message in sandbox.messages()] == [token.removeprefix("of-project-")]
+    assert devices() == {token}
+    assert {account.health for account in ProviderAccount.objects.all()} == {1.0}
+    assert (delivery["attempts"][-1]["account"] == outlet.name) == (calls == 2)
+
+
+def test_a_token_of_nobodys_ends_without_harm(
+    tenant: Tenant, service: Api, sandbox: RunningSandbox, drain: Drain
+) -> None:
+    create_recipient(tenant, external_id="bob")
+    create_fcm(tenant, sandbox, "outlet", priority=20)
+    register(service, "another-sender")
+    (delivery,) = push(service, drain)["deliveries"]
+    assert (delivery["status"], delivery["reason"], len(delivery["attempts"])) == (
+        "failed",
+        "address_refused",
+        2,
+    )
+    assert devices() == {"another-sender"}
+    assert {account.health for account in ProviderAccount.objects.all()} == {1.0}
+
+
 @pytest.mark.parametrize("fault", [{"status": 503}, {"status": 429, "retry_after": 1}, {"status": 403}])
 def test_what_passes_costs_nobody_a_device(
     tenant: Tenant, service: Api, sandbox: RunningSandbox, drain: Drain, fault: dict[str, int]

@@ -137,6 +137,11 @@ class TestFcm:
         error = Vendor(sandbox, "fcm").error(token)
         assert (error.code, error.permanent) == (code, is_permanent)
 
+    def test_some_tokens_are_one_projects(self, sandbox: RunningSandbox) -> None:
+        vendor = Vendor(sandbox, "fcm")
+        assert isinstance(vendor.send(f"of-project-{PROJECT}")[0], Sent)
+        assert vendor.error("of-project-another").code == "SENDER_ID_MISMATCH"
+
     def test_a_topic_is_shown_as_one(self, sandbox: RunningSandbox) -> None:
         Vendor(sandbox, "fcm").send("/topics/news")
         assert [message["to"] for message in sandbox.messages()] == ["/topics/news"]

@@ -45,6 +45,8 @@ FATES = {
     ),
 }
 """Registration tokens that always end in the same way: HTTP status, its word, FCM's code, a message."""
+OWNED = re.compile(r"of-project-([a-z0-9-]+)")
+"""Tokens that only the project they name reaches."""
 
 FAILURES = {
     401: ("UNAUTHENTICATED", "", "Request had invalid authentication credentials."),
@@ -103,9 +105,10 @@ class FcmVendor(HttpVendor):
         if wrong := _wrong(message):
             field, words = wrong
             return _error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", words, field=field)
-        if fault.reject or message.get("token") in FATES:
-            return _error(*FATES.get(message.get("token", ""), UNREGISTERED))
         project = request.match_info["project"]
+        token = str(message.get("token", ""))
+        if fate := FATES.get(token) or _fate_at(project, token) or (UNREGISTERED if fault.reject else None):
+            return _error(*fate)
         if document.get("validate_only"):
             return json_response({"name": f"projects/{project}/messages/fake_message_id"})
         name = f"projects/{project}/messages/0:{time.time_ns() // 1000}%{secrets.token_hex(8)}"
@@ -132,6 +135,11 @@ def content(source: str, headers: dict[str, str]) -> Content:
     message = orjson.loads(source)["message"]
     said = message.get("notification", {})
     return Content(raw=source, title=said.get("title"), text=said.get("body"), headers=headers, data=message)
+
+
+def _fate_at(project: str, token: str) -> tuple[int, str, str, str] | None:
+    owner = OWNED.fullmatch(token)
+    return FATES["another-sender"] if owner and owner[1] != project else None
 
 
 def _is_assertion(assertion: str) -> bool:

@@ -25,7 +25,7 @@ _QUOTA_REFILLS = 60.0
 
 _KINDS = {
     "INVALID_ARGUMENT": ErrorKind.ADDRESS,  # this message cannot be said there
-    "SENDER_ID_MISMATCH": ErrorKind.ADDRESS,  # the token is another project's
+    "SENDER_ID_MISMATCH": ErrorKind.ADDRESS,  # the token is another project's, which may have an account here
     "UNREGISTERED": ErrorKind.ADDRESS,
     "QUOTA_EXCEEDED": ErrorKind.RATE_LIMITED,
     "UNAVAILABLE": ErrorKind.TRANSIENT,
@@ -102,6 +102,7 @@ def _refusal(reply: Reply) -> ProviderError:
     error.code = next((str(code) for code in codes if code), error.code)
     error.kind = _KINDS.get(error.code, error.kind)
     error.permanent = error.code == "UNREGISTERED" or _is_about_token(error, details)
+    error.elsewhere = error.code == "SENDER_ID_MISMATCH"
     if error.code == "QUOTA_EXCEEDED" and error.retry_after is None:
         error.retry_after = _QUOTA_REFILLS
     return error

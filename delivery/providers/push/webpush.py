@@ -160,12 +160,12 @@ def _refusal(reply: Reply) -> ProviderError:
     """404 and 410 end a subscription (RFC 8030, section 7.3); 401 and 403 are about our key (RFC 8292, 4.2).
 
     All else that a service refuses is about this message, or about whoever runs it. A subscription made with
-    another key stays: it is good again when the account has its own key back.
+    another key stays: the account that has the key may be another of the tenant's, or get it back.
     """
     error = reply.error()
     error.permanent = reply.status in {404, 410}
     if reply.status in {400, 401, 403} and any(words in reply.body for words in _OTHER_KEY):
-        error.kind, error.code = ErrorKind.ADDRESS, "other_key"
+        error.kind, error.code, error.elsewhere = ErrorKind.ADDRESS, "other_key", True
     elif error.kind is ErrorKind.ACCOUNT and reply.status not in {401, 403}:
         error.kind = ErrorKind.ADDRESS
     if 400 <= reply.status < 500 and (said := reply.body[:150].decode("utf-8", "replace").strip()):

@@ -19,16 +19,16 @@ def key() -> rsa.RSAPrivateKey:
 
 
 @cache
-def service_account() -> str:
+def service_account(project: str = PROJECT) -> str:
     """https://cloud.google.com/iam/docs/keys-create-delete"""
     pem = key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return json.dumps(
         {
             "type": "service_account",
-            "project_id": PROJECT,
+            "project_id": project,
             "private_key_id": "1",
             "private_key": pem.decode(),
-            "client_email": f"carillon@{PROJECT}.iam.gserviceaccount.com",
+            "client_email": f"carillon@{project}.iam.gserviceaccount.com",
             "client_id": "1",
             "token_uri": "https://oauth2.googleapis.com/token",
         }

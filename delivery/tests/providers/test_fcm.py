@@ -176,6 +176,10 @@ class TestFcm(HttpContract):
             "retry_after": outcome.retry_after,
         }
 
+    def test_another_projects_token_may_be_another_accounts(self) -> None:
+        elsewhere = {path.stem for path in SAMPLES if is_elsewhere(self.push(sample(path.stem))[0])}
+        assert elsewhere == {"sender-id-mismatch"}
+
     def test_the_quotas_wait_is_firebases_own_where_it_says_one(self) -> None:
         status, _, body = sample("quota-exceeded")
         outcome, _ = self.push((status, {"Retry-After": "30"}, body))
@@ -199,3 +203,7 @@ class TestFcm(HttpContract):
 def sample(name: str) -> Answer:
     told = json.loads((SAMPLES[0].parent / f"{name}.json").read_text())
     return json_answer(told["status"], told["body"])
+
+
+def is_elsewhere(outcome: Sent | ProviderError) -> bool:
+    return isinstance(outcome, ProviderError) and outcome.elsewhere

@@ -207,6 +207,7 @@ class TestWebPush(UrlContract):
         """As Apple, Mozilla and Google say it."""
         error = self.outcome((status, {}, said.encode()))
         assert (error.kind, error.permanent, error.code) == (ErrorKind.ADDRESS, False, "other_key")
+        assert error.elsewhere
 
     @pytest.mark.parametrize(
         "address",

@@ -232,6 +232,13 @@ class Accounts:
         candidates = self.candidates(channel, address, is_test=is_test)
         return sum(str(account.id) not in spent for account in candidates)
 
+    def silence(self, account: Account) -> str:
+        """Why it will never be known what became of a message by this account; empty where it will."""
+        with suppress(ProviderMisconfigured, UnknownProvider):
+            row = None if account.id is None else self._rows[account.id]
+            return instance(row, provider(account.channel, account.provider)).silence()
+        return ""
+
     def instance(self, account: Account, report: AccountReport) -> Provider:
         """A provider ready to send, which hands `report` what it hears, with the row that it was made for."""
         cls = provider(account.channel, account.provider)

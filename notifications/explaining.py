@@ -13,7 +13,7 @@ from delivery import packing, queue, text_messages
 from delivery.accounts import Accounts
 from delivery.providers.base import Content
 from delivery.queue import Leg
-from delivery.routing import Choice, choose
+from delivery.routing import Account, Choice, choose
 from delivery.settlement import SEEN_COUNTS, onward
 from notifications import files, planning
 from notifications.intake import Accepted, Refused, accept_one, refusal
@@ -50,6 +50,7 @@ def _without_files(request: NewNotification) -> NewNotification:
 def _answer(tenant: Tenant, accepted: Accepted) -> dict[str, Any]:
     notification = Notification.objects.get(pk=accepted.id)
     legs = queue.legs_of(accepted.id)
+    reads = any(leg.routes[0][0] == "in_app" for leg in legs)
     places = {leg.id: place for place, leg in enumerate(legs)}
     accounts = Accounts.of(
         tenant.pk, {channel for leg in legs for channel, _ in leg.routes}, tenant.account_order
@@ -64,24 +65,27 @@ def _answer(tenant: Tenant, accepted: Accepted) -> dict[str, Any]:
         "deliveries": [
             {
                 "rings_with": None if leg.rings_with is None else places[leg.rings_with],
-                "routes": [_route(leg, place, accounts, tenant) for place in range(len(leg.routes))],
+                "routes": [_route(leg, place, accounts, tenant, reads) for place in range(len(leg.routes))],
             }
             for leg in legs
         ],
     }
 
 
-def _route(leg: Leg, place: int, accounts: Accounts, tenant: Tenant) -> dict[str, Any]:
+def _route(leg: Leg, place: int, accounts: Accounts, tenant: Tenant, reads: bool) -> dict[str, Any]:
+    """`reads`: the recipient may also read the notification in the feed."""
     channel, address = leg.routes[place]
     candidates = accounts.candidates(channel, address, is_test=leg.is_test)
     choice = choose(candidates, now=timezone.now(), random=Random(0))
     by_it = replace(leg, channel=channel)
     (words,) = packing.render([by_it], tenant)
     segments = text_messages.segments(by_it, words, tenant)
+    waits = _wait(leg, place)
     return {
         "channel": channel,
         "address": mask(channel, address),
-        "waits": _wait(leg, place),
+        "waits": waits,
+        "hint": _hint(accounts, choice.account, waits, reads) if isinstance(choice, Choice) else None,
         "account": choice.account.name if isinstance(choice, Choice) else None,
         "account_reason": choice.reason,
         "content": asdict(words) if isinstance(words, Content) else None,
@@ -95,3 +99,19 @@ def _wait(leg: Leg, place: int) -> dict[str, Any] | None:
     if leg.within is None or onward(leg.routes, place) is None:
         return None
     return {"seconds": leg.within, "unless": "seen" if leg.routes[place][0] in SEEN_COUNTS else "delivered"}
+
+
+def _hint(
+    accounts: Accounts, account: Account, waits: dict[str, Any] | None, reads: bool
+) -> dict[str, str] | None:
+    """That the account tells nothing of its messages, and what it means for a channel that waits for that."""
+    silence = accounts.silence(account)
+    if not silence:
+        return None
+    if waits is None:
+        so = "'sent' is the last that will be known"
+    elif reads and waits["unless"] == "seen":
+        so = "only reading it in the feed stops the next channel"
+    else:
+        so = f"the next channel is used after {waits['seconds']} s in any case"
+    return {"code": "no_receipts", "detail": f"{account.name}: {silence}, so {so}."}

@@ -281,6 +281,10 @@ class Provider(ABC):
         """What a client needs of the account to make itself an address; empty where it needs nothing."""
         return ""
 
+    def silence(self) -> str:
+        """Why nobody will hear what became of the account's messages; empty where receipts come."""
+        return "" if type(self).parse is not Provider.parse else "this vendor sends no receipts"
+
     async def send(self, messages: Sequence[Message]) -> list[Sent | ProviderError]:
         """One result a message, in order. Override where the vendor takes many in one call."""
         begun = time.monotonic()

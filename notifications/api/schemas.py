@@ -108,8 +108,16 @@ class Wait(BaseModel):
     unless: Literal["seen", "delivered"]
 
 
+class Hint(BaseModel):
+    """`no_receipts`: nobody will hear what became of a message by this account."""
+
+    code: Literal["no_receipts"]
+    detail: str
+
+
 class ExplainedRoute(Route):
     waits: Wait | None
+    hint: Hint | None
     account: str | None
     account_reason: str
     content: dict[str, str] | None

@@ -83,6 +83,9 @@ class Tracked(Provider):
         except _UNREADABLE:
             raise ReceiptRefused("the signature does not hold") from None
 
+    def silence(self) -> str:
+        return "" if self.webhook_secret else "its settings say nothing that receipts could be verified by"
+
     def validate(self, request: ReceiptRequest) -> None:
         self._view.run_validators(as_django(request))
 

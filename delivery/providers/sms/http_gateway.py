@@ -112,6 +112,10 @@ class HttpGateway(Provider):
 
     # — receipts
 
+    def silence(self) -> str:
+        is_deaf = self.settings.receipt_proof == "none"
+        return "its settings say nothing that receipts could be verified by" if is_deaf else ""
+
     def verify(self, request: ReceiptRequest) -> None:
         own = self.settings
         gateway_receipts.verify(

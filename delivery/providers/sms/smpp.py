@@ -104,6 +104,13 @@ class SmppSms(Provider):
             return []
         return await links.here().run(self._send_all(messages))
 
+    def silence(self) -> str:
+        """Receipts come by the bind."""
+        if self.settings.bind == "transmitter":
+            return "a transmitter alone hears no receipts"
+        asked = self.settings.registered_delivery
+        return "" if asked == "all" else f"it asks for receipts of {asked}"
+
     async def check(self) -> None:
         """Bind and take leave. What is delivered meanwhile is asked for again."""
         session = await bound(self._terms().endpoint, MODES[self.settings.bind][0], _not_now, _forget)

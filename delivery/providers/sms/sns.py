@@ -133,6 +133,9 @@ class AmazonSns(Provider):
 
     # — receipts
 
+    def silence(self) -> str:
+        return "" if self.settings.topics else "its settings name no topic that posts receipts"
+
     def verify(self, request: ReceiptRequest) -> None:
         own = self.settings
         posted = sns_topic.read(request.body)

@@ -24,9 +24,9 @@ from delivery.bodies import (
     NewAccount,
     Steer,
 )
+from delivery.intervening import unpark
 from delivery.models import ProviderAccount, Steering
 from delivery.providers.base import ProviderError, ProviderMisconfigured, elapsed_ms
-from delivery.queue import unpark
 from delivery.registry import UnknownProvider, provider, providers
 from delivery.steering import steer
 from delivery.vitals import last_hour

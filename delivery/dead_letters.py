@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from delivery import queue
+from delivery import intervening, queue
 from delivery.models import Delivery, DeliveryStatus
 from delivery.signals import Change, deliveries_changed
 from tenants.context import tenant_scope
@@ -61,7 +61,7 @@ def retry(
     """
     with tenant_scope(tenant_id):
         mine = Delivery.objects.filter(tenant_id=tenant_id, pk__in=delivery_ids).values_list("pk", flat=True)
-        rows = queue.redrive(list(mine), begin=begin, gap=gap)
+        rows = intervening.redrive(list(mine), begin=begin, gap=gap)
         deliveries_changed.send(Delivery, tenant_id=tenant_id, changes=[_change(row) for row in rows])
         now = timezone.now()
         waiting = [(row.pk, row.channel, row.priority) for row in rows if row.due_at <= now]

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from delivery import queue
+from delivery import intervening
 from delivery.models import Delivery
 from notifications.models import UNPLANNED, Batch, Notification, NotificationStatus
 from notifications.receivers import roll_up
@@ -29,7 +29,7 @@ def _cancel_unplanned(tenant_id: UUID, ids: Sequence[UUID]) -> int:
 
 def _cancel_planned(ids: Sequence[UUID]) -> bool:
     """The deliveries go first, so that the roll-up sees what is left."""
-    canceled = queue.cancel(ids)
+    canceled = intervening.cancel(ids)
     roll_up(canceled)
     return bool(canceled)
 

@@ -20,9 +20,9 @@ from delivery.accounts import instance, snapshot
 from delivery.admin.account_form import account_form
 from delivery.admin.setting_fields import FORGET, PREFIX
 from delivery.admin.steering import SteeredAdmin
+from delivery.intervening import unpark
 from delivery.models import ProviderAccount
 from delivery.providers.base import Provider, ProviderError, ProviderMisconfigured, elapsed_ms
-from delivery.queue import unpark
 from delivery.registry import UnknownProvider, provider, providers
 from delivery.vitals import Vitals, last_hour
 from preferences.channels import CHANNELS

@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from config.embedded.valkey import free_port
-from delivery import dispatch, queue
+from delivery import dispatch, intervening
 from delivery.models import Delivery, ProviderAccount
 from delivery.signals import Change, deliveries_changed
 from delivery.tests.factories import (
@@ -251,8 +251,8 @@ def test_it_waits_for_its_only_account_to_be_mended(tenant: Tenant, sandbox: Run
     assert state(id) == ("queued", "account_down")
     assert 29 < seconds_until_due(id) < 38
     ProviderAccount.objects.update(health=1.0)  # its operator mends it
-    assert queue.unpark("sms", create_tenant().pk) == 0
-    assert queue.unpark("sms", tenant.pk) == 1
+    assert intervening.unpark("sms", create_tenant().pk) == 0
+    assert intervening.unpark("sms", tenant.pk) == 1
     dispatch.run(tenant.pk, [id])
     assert outcomes(id) == [("account", "20003"), ("sent", "")]
 

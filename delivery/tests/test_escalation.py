@@ -15,7 +15,7 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from delivery import dead_letters, dispatch, queue, recording, settlement
+from delivery import dead_letters, dispatch, intervening, queue, recording, settlement
 from delivery.escalation import escalate_due, mark_seen
 from delivery.models import Delivery, ProviderAccount
 from delivery.providers.base import (
@@ -288,8 +288,8 @@ def test_canceling_stops_it(tenant: Tenant, sms: ProviderAccount, is_escalated: 
     if is_escalated:
         escalate_due(now=later())
     with tenant_scope(tenant.pk):
-        assert queue.cancel([look(id).notification_id]) == {look(id).notification_id}
-        assert queue.cancel([look(id).notification_id]) == set()
+        assert intervening.cancel([look(id).notification_id]) == {look(id).notification_id}
+        assert intervening.cancel([look(id).notification_id]) == set()
     assert look(id).status == "sent"
     assert escalate_due(now=later()) == 0
     assert [row.status for row in successors(id)] == ["canceled"] * is_escalated

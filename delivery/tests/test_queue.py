@@ -15,7 +15,7 @@ from celery import current_app
 from django.db import connection
 from django.utils import timezone
 
-from delivery import queue
+from delivery import intervening, queue
 from delivery.models import HELD, Delivery, DeliveryStatus
 from delivery.queue import PATIENCE
 from delivery.tests.factories import EMAIL, SMS, create_deliveries, create_delivery, look
@@ -161,7 +161,7 @@ def test_cancel_takes_out_what_has_not_left(tenant: Tenant) -> None:
     claim(tenant, [sending])
     rows = {id: look(id).notification_id for id in (waiting, sending)}
     with tenant_scope(tenant.pk):
-        assert queue.cancel(list(rows.values())) == {rows[waiting]}
+        assert intervening.cancel(list(rows.values())) == {rows[waiting]}
     assert (look(waiting).status, look(waiting).reason) == ("canceled", "canceled")
     assert look(sending).status == "sending"
     assert claim(tenant, [waiting]) == []
@@ -172,7 +172,7 @@ def test_redrive_starts_a_dead_letter_anew(tenant: Tenant) -> None:
     dead = {"status": "failed", "reason": "retries_spent", "route": 1, "channel": "email", "tries": 3}
     Delivery.objects.filter(pk=id).update(**dead, address=EMAIL[1], attempt=5, spent_accounts=["a"])
     with tenant_scope(tenant.pk):
-        assert [row.pk for row in queue.redrive([id, alive])] == [id]
+        assert [row.pk for row in intervening.redrive([id, alive])] == [id]
     row = look(id)
     assert (row.status, row.reason, row.route, row.channel, row.address) == ("queued", "redriven", 0, *SMS)
     assert (row.tries, row.spent_accounts, row.attempt) == (0, [], 5)

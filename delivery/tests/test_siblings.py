@@ -15,7 +15,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from delivery import dead_letters, dispatch, queue, recording, settlement
+from delivery import dead_letters, dispatch, intervening, queue, recording, settlement
 from delivery.escalation import escalate_due, mark_seen
 from delivery.models import Delivery, ProviderAccount
 from delivery.providers.base import (
@@ -269,7 +269,7 @@ def test_canceling_stops_all(tenant: Tenant) -> None:
     ids = create_together(tenant, PHONE, BROWSER, SMS, within=WITHIN)
     send(tenant, ids[0])
     with tenant_scope(tenant.pk):
-        queue.cancel([look(ids[0]).notification_id])
+        intervening.cancel([look(ids[0]).notification_id])
     assert [look(id).status for id in ids] == ["sent", "canceled"]
     assert escalate_due(now=later()) == 0
 

@@ -21,7 +21,7 @@ from contextlib import suppress
 
 from bench.options import ProviderOptions, parse
 from config import stack
-from config.embedded import StartError
+from config.embedded import StartError, throwaway_engines
 from config.embedded.account import borrowed, temporary_ground
 from config.embedded.valkey import free_port
 from config.processes import die_with_owner
@@ -64,20 +64,17 @@ def _run(options: stack.Options, arguments: list[str]) -> int:
 
 
 def _measure_providers(arguments: list[str]) -> int:
-    """There is no stack to measure, only a sandbox on ports of its own; nobody asks for the engines."""
+    """There is no stack to measure, only a sandbox on ports of its own, and a database for the receipts."""
     env = {
-        **os.environ,
         "DJANGO_SETTINGS_MODULE": "config.settings",
-        "SECRET_KEY": "bench",
-        "DATABASE_URL": "postgres://127.0.0.1:1/none",
-        "REDIS_URL": "redis://127.0.0.1:1",
         "SANDBOX_URL": f"http://127.0.0.1:{free_port()}",
         "SANDBOX_SMTP_PORT": str(free_port()),
         "SANDBOX_SMPP_PORT": str(free_port()),
         "NOTIFICATION_PRIVATE_NETWORKS": "127.0.0.0/8",
     }
     command = [sys.executable, "-m", "bench.providers", *arguments]
-    return subprocess.run(command, env=env, check=False).returncode
+    with throwaway_engines(given=os.environ) as engines:
+        return subprocess.run(command, env=os.environ | engines.env | env, check=False).returncode
 
 
 async def _measure(url: str, arguments: list[str], env: Mapping[str, str]) -> int:

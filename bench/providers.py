@@ -3,7 +3,7 @@
 The sandbox is another process, so what is counted is this one's CPU: the provider, its library, the sockets.
 "Bare" is the same call without any of ours, aiohttp posting as many bytes to the same sandbox in the same
 run; what a provider takes above it is called ours, library included. All messages say the same, so a mail
-service that takes many in one call gets them in one.
+service that takes many in one call gets them in one. SMPP is measured with its receipts (`correlation`).
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from django.utils import timezone  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
+from bench import correlation  # noqa: E402
+from bench.cost import Cost  # noqa: E402
 from bench.options import ProviderOptions, parse  # noqa: E402
 from bench.report import say  # noqa: E402
 from config import sandboxed  # noqa: E402
@@ -53,18 +55,6 @@ _WORDS = Content(
     html="<h1>On its way</h1><p>Your order <b>A-17</b> left us today with DHL.</p>",
 )
 _TOMORROW = timezone.now() + dt.timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Of one message: CPU in microseconds, and how many go out in a second of the clock."""
-
-    cpu_us: float
-    per_s: float
-
-    @property
-    def per_core(self) -> float:
-        return 1e6 / self.cpu_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +83,7 @@ def main(options: ProviderOptions) -> int:
     rows = []
     for channel, name in chosen(options.names):
         say(f"{channel} by {name}, {options.n}")
-        provider = made(channel, name)
-        to = [sandboxed.address(channel, name, number) for number in range(CHUNK)]
-        cost = measure(options.n, partial(send, provider, to))
+        cost = cost_of(channel, name, options.n)
         rows.append(Row(channel, name, cost, wanted(name), share(name, cost, bare)))
     if options.json:
         document = {"bare_per_core": round(bare.per_core), "providers": [row.document() for row in rows]}
@@ -110,6 +98,15 @@ def chosen(names: Sequence[str]) -> Iterator[tuple[str, str]]:
     for channel, name in sorted(providers()):
         if (channel, name) in sandboxed.SETTINGS and (not names or name in names):
             yield channel, name
+
+
+def cost_of(channel: str, name: str, n: int) -> Cost:
+    """SMPP's receipts come by its own bind: they are part of it, up to the delivery that they settle."""
+    if name == "smpp":
+        return correlation.measure(n, _WORDS)
+    provider = made(channel, name)
+    to = [sandboxed.address(channel, name, number) for number in range(CHUNK)]
+    return measure(n, partial(send, provider, to))
 
 
 def made(channel: str, name: str) -> Provider:
@@ -206,9 +203,9 @@ def sandbox() -> Iterator[None]:
 if __name__ == "__main__":
     asked = parse(sys.argv[1:])
     assert isinstance(asked, ProviderOptions)
-    try:
-        with sandbox():
+    with sandbox():
+        try:
             code = main(asked)
-    finally:
-        loop.close()
+        finally:
+            loop.close()  # and the binds, before their SMSC goes
     sys.exit(code)

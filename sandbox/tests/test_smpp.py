@@ -218,6 +218,21 @@ def test_somebody_replies(sandbox: RunningSandbox) -> None:
     run(work())
 
 
+def test_somebody_replies_at_length(sandbox: RunningSandbox) -> None:
+    text = "I would like to know more. " * 4
+
+    async def work() -> None:
+        async with bound(sandbox) as smsc:
+            await asyncio.to_thread(reply, sandbox, "shop", "+15005550010", "Shop", text)
+            first, second = await heard(smsc), await heard(smsc)
+        assert (first.esm_class, first.short_message[:3]) == (0x40, b"\5\0\3")
+        assert [part.short_message[4:6] for part in (first, second)] == [b"\2\1", b"\2\2"]
+        assert first.short_message[3] == second.short_message[3]
+        assert (first.short_message[6:] + second.short_message[6:]).decode("utf-16-be") == text
+
+    run(work())
+
+
 def reply(sandbox: RunningSandbox, account: str, sender: str, to: str, text: str) -> None:
     body = json.dumps({"from": sender, "to": to, "text": text}).encode()
     request = Request(f"{sandbox.http_url}/smpp/{account}/replies", body)

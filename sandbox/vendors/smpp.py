@@ -122,18 +122,32 @@ class SmppVendor(Vendor):
             self._smsc.deliver(system_id, receipt(message, part, state))
 
     async def _reply(self, request: web.Request) -> web.Response:
-        """`{"from", "to", "text"}`: somebody writes to us."""
+        """`{"from", "to", "text"}`: somebody writes to us, in parts where it is long."""
         told = orjson.loads(await request.read())
-        reply = DeliverSm(
-            told["from"].removeprefix("+"),
-            told["to"].removeprefix("+"),
-            told["text"].encode("utf-16-be"),
+        for reply in replies(told["from"], told["to"], told["text"], next(self._ids) % 256):
+            self._smsc.deliver(request.match_info["account"], reply)
+        return web.Response(status=202)
+
+
+def replies(sender: str, to: str, text: str, reference: int) -> list[DeliverSm]:
+    """As phones write them, joined by a header of 3GPP TS 23.040, section 9.2.3.24.1, in UTF-16."""
+    octets = text.encode("utf-16-be")
+    size = 140 if len(octets) <= 140 else 134
+    parts = [octets[start : start + size] for start in range(0, len(octets), size)] or [b""]
+    headers = [bytes([5, 0, 3, reference, len(parts), number]) for number in range(1, len(parts) + 1)]
+    is_joined = len(parts) > 1
+    return [
+        DeliverSm(
+            sender.removeprefix("+"),
+            to.removeprefix("+"),
+            header * is_joined + part,
             source_addr_ton=INTERNATIONAL,
             source_addr_npi=1,
+            esm_class=UDH * is_joined,
             data_coding=8,
         )
-        self._smsc.deliver(request.match_info["account"], reply)
-        return web.Response(status=202)
+        for header, part in zip(headers, parts, strict=True)
+    ]
 
 
 def refusal(fault: Fault, to: str) -> int:

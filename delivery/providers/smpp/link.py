@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from delivery.providers.base import AccountGone, Inbound, ParsedReceipt, Report
 from delivery.providers.smpp.bind import Bind
+from delivery.providers.smpp.joining import Joining, Part
 from delivery.providers.smpp.pdus import Command, Pdu, Status, read_deliver_sm
 from delivery.providers.smpp.receipts import IdFormat, read
 from delivery.providers.smpp.session import Endpoint, Origin, Session
@@ -55,6 +56,7 @@ class Link:
         self._terms, self._report, self._reporter = terms, report, reporter
         self._origins: dict[str, Origin] = {}
         self._heard: list[_Heard] = []
+        self._joining = Joining()
         self._keeping: asyncio.Task[None] | None = None
         self.window = Window(terms.window)
         self.is_gone = False
@@ -81,6 +83,7 @@ class Link:
         self.is_gone = True
         self._looking.cancel()
         await self._close_binds()
+        await self._hand_over(self._joining.all())
 
     async def _close_binds(self) -> None:
         await asyncio.gather(*(bind.close() for bind in self._binds))
@@ -94,8 +97,10 @@ class Link:
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY)
+            await self._hand_over(self._joining.overdue(asyncio.get_running_loop().time()))
             if not await self._is_wanted():
                 await self._close_binds()
+                await self._hand_over(self._joining.all())
                 return
 
     async def _is_wanted(self) -> bool:
@@ -122,13 +127,24 @@ class Link:
             logger.warning("a deliver_sm cannot be read")
             session.answer(pdu, Status.NEVER, _NO_ID)
             return
-        item = read(delivered, self._terms.ids)
+        item = self._whole(read(delivered, self._terms.ids))
         if item is None:
             session.answer(pdu, Status.OK, _NO_ID)
             return
         self._heard.append(_Heard(session, pdu, self._with_origin(item)))
         if self._keeping is None or self._keeping.done():
             self._keeping = asyncio.create_task(self._keep())
+
+    def _whole(self, item: ParsedReceipt | Inbound | Part | None) -> ParsedReceipt | Inbound | None:
+        """A part is answered at once, lest the SMSC wait with the next; the last when the whole is kept."""
+        if isinstance(item, Part):
+            return self._joining.add(item, asyncio.get_running_loop().time())
+        return item
+
+    async def _hand_over(self, unfinished: Sequence[Inbound]) -> None:
+        """Of these no more will come. Those that cannot be kept now are handed over again."""
+        if unfinished:
+            await self._kept(unfinished)
 
     def _with_origin(self, item: ParsedReceipt | Inbound) -> ParsedReceipt | Inbound:
         if isinstance(item, ParsedReceipt) and (origin := self._origins.get(item.message_id)):
@@ -149,6 +165,9 @@ class Link:
         except Exception:
             logger.exception("receipts cannot be kept", extra={"number": len(items)})
             return Status.TRY_AGAIN
+        for item in items:
+            if isinstance(item, Inbound):
+                self._joining.kept(item.event_id)
         return Status.OK
 
     async def _run_report(self, items: Sequence[ParsedReceipt | Inbound]) -> None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from delivery.providers.base import ErrorKind, Inbound, ParsedReceipt, ProviderError, ReceiptStatus
-from templates_app.gsm import Encoding, decode
+from delivery.providers.smpp.joining import Part, part_of
+from delivery.providers.smpp.texts import said, source_of, text_of, without_header
 
 if TYPE_CHECKING:
     from smpp34 import DeliverSm
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
 _KIND = 0b0011_1100
 _ORDINARY = 0
 _RECEIPTS = {0x04, 0x20}  # final, intermediate; the others are acknowledgements by a phone's owner
-_UDH = 0x40
-_INTERNATIONAL = 1
-_RECEIPTED_MESSAGE_ID, _MESSAGE_PAYLOAD, _MESSAGE_STATE = 0x001E, 0x0424, 0x0427
+_RECEIPTED_MESSAGE_ID, _MESSAGE_STATE = 0x001E, 0x0427
 
 _STATES = {
     1: "ENROUTE",
@@ -84,12 +83,12 @@ def _canonical(id: str, base: int) -> str:
         return id
 
 
-def read(pdu: DeliverSm, ids: IdFormat) -> ParsedReceipt | Inbound | None:
+def read(pdu: DeliverSm, ids: IdFormat) -> ParsedReceipt | Inbound | Part | None:
     """What a deliver_sm means to us; None for what means nothing."""
     kind = pdu.esm_class & _KIND
     if kind in _RECEIPTS:
         return _receipt(pdu, ids)
-    return _inbound(pdu) if kind == _ORDINARY else None
+    return part_of(pdu) or _inbound(pdu) if kind == _ORDINARY else None
 
 
 def _receipt(pdu: DeliverSm, ids: IdFormat) -> ParsedReceipt | None:
@@ -118,32 +117,15 @@ def _error(state: str, code: str) -> ProviderError:
 def _text(pdu: DeliverSm) -> dict[str, str]:
     """The fields of the text, the first of each name: the message's own beginning comes last, in `text:`."""
     fields: dict[str, str] = {}
-    for name, value in _FIELDS.findall(_MESSAGE.split(_said(pdu), 1)[0]):
+    for name, value in _FIELDS.findall(_MESSAGE.split(said(pdu), 1)[0]):
         fields.setdefault(name.decode().lower().replace(" ", ""), value.decode("latin-1"))
     return fields
 
 
 def _inbound(pdu: DeliverSm) -> Inbound:
     """Somebody wrote. An SMSC gives that no id: one delivered twice counts twice, for none may be lost."""
-    octets = _said(pdu)
-    if pdu.esm_class & _UDH and octets:
-        octets = octets[1 + octets[0] :]
-    sender = f"+{pdu.source_addr}" if pdu.source_addr_ton == _INTERNATIONAL else pdu.source_addr
-    text = _decoded(octets, pdu.data_coding)
-    return Inbound(str(uuid4()), sender, pdu.destination_addr, text, dt.datetime.now(dt.UTC))
-
-
-def _decoded(octets: bytes, coding: int) -> str:
-    """By data_coding (section 5.2.19)."""
-    if coding == 0x03:
-        return octets.decode("latin-1")
-    if coding in {0x01, 0x02, 0x04}:
-        return octets.decode("ascii", "replace")
-    return decode(octets, Encoding.UCS_2 if coding & 0x0C == 0x08 else Encoding.GSM_7)
-
-
-def _said(pdu: DeliverSm) -> bytes:
-    return pdu.short_message or _parameters(pdu).get(_MESSAGE_PAYLOAD, b"")
+    text = text_of(without_header(pdu), pdu.data_coding)
+    return Inbound(str(uuid4()), source_of(pdu), pdu.destination_addr, text, dt.datetime.now(dt.UTC))
 
 
 def _parameters(pdu: DeliverSm) -> dict[int, bytes]:

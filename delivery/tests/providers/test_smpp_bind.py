@@ -31,7 +31,7 @@ from delivery.providers.smpp import bind, link, links
 from delivery.providers.smpp.window import Window
 from delivery.providers.sms.smpp import SmppSms
 from delivery.tests.certificates import Authority
-from delivery.tests.smsc import DEADLINE_S, running_smsc, taken
+from delivery.tests.smsc import DEADLINE_S, RunningSmsc, running_smsc, taken
 from sandbox.smsc import Taken
 
 RECEIPT = b"id:%b sub:001 dlvrd:001 submit date:2611210700 done date:2611210701 stat:DELIVRD err:000 text:Hi"
@@ -313,6 +313,51 @@ def test_what_cannot_be_read_does_not_come_again() -> None:
     (reply,) = heard.items
     assert isinstance(reply, Inbound)
     assert (reply.sender, reply.to, reply.text) == ("+15005550010", "Shop", "Yes")
+
+
+def deliver_parts(smsc: RunningSmsc, *numbers: int) -> None:
+    """Of a message of three."""
+    for number in numbers:
+        octets = bytes([5, 0, 3, 7, 3, number]) + (b"Call ", b"me ", b"back.")[number - 1]
+        smsc.deliver("shop", "15005550010", "Shop", octets, esm_class=0x40, source_addr_ton=1)
+
+
+def replies(heard: Heard) -> list[str]:
+    return [item.text for item in heard.items if isinstance(item, Inbound)]
+
+
+def test_a_long_reply_is_one() -> None:
+    heard = Heard(failures=2)
+    with running_smsc() as smsc:
+        sent(provider(smsc.port, heard))
+        deliver_parts(smsc, 2, 1, 1, 3)
+        until(lambda: bool(heard.items))
+        deliver_parts(smsc, 3)
+        smsc.deliver("shop", "15005550010", "Shop", b"Thanks", source_addr_ton=1)
+        until(lambda: len(heard.items) == 2)
+    assert replies(heard) == ["Call me back.", "Thanks"]
+
+
+def test_of_a_long_reply_that_stays_incomplete_there_is_what_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "LOOK_EVERY", 0.02)
+    monkeypatch.setattr("delivery.providers.smpp.joining.PATIENCE", 0.05)
+    heard = Heard(failures=2)
+    with running_smsc() as smsc:
+        sent(provider(smsc.port, heard))
+        deliver_parts(smsc, 1, 3)
+        until(lambda: bool(heard.items))
+    assert replies(heard) == ["Call […]back."]
+
+
+def test_an_end_loses_nothing_that_came() -> None:
+    heard = Heard()
+    with running_smsc() as smsc:
+        sent(provider(smsc.port, heard))
+        deliver_parts(smsc, 1, 2)
+        smsc.deliver("shop", "15005550010", "Shop", b"Hello?", source_addr_ton=1)
+        until(lambda: bool(heard.items))
+        links.close()
+    assert replies(heard) == ["Hello?", "Call me […]"]
 
 
 # — whose it is

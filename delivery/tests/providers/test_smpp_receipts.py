@@ -127,7 +127,7 @@ def test_a_phones_own_acknowledgement_says_nothing(esm_class: int) -> None:
         ("Да ☕".encode("utf-16-be"), {"data_coding": 8}, "Да ☕"),
         ("Größe".encode("latin-1"), {"data_coding": 3}, "Größe"),
         (b"STOP", {"data_coding": 1}, "STOP"),
-        (b"\x05\x00\x03\x01\x02\x01STOP", {"esm_class": 0x40}, "STOP"),
+        (b"\x06\x05\x04\x00\x50\x00\x00STOP", {"esm_class": 0x40}, "STOP"),
         (b"\xff", {"data_coding": 1}, "\ufffd"),
         (b"", {"tlvs": [Tlv(0x0424, b"Hi")]}, "Hi"),
     ],

@@ -51,6 +51,14 @@ def page_state(account: ProviderAccount) -> dict[str, Any]:
     return {**state_of(account), "hour": words(vitals) if vitals else "", "account": account}
 
 
+def figures(vitals: Vitals) -> tuple[str, str]:
+    """For a narrow column: `2.5% of 1200 failed` and `half within 100, 95% within 500 ms`."""
+    return (
+        f"{vitals.error_rate:.1%} of {vitals.calls} failed",
+        f"half within {vitals.typical_ms}, 95% within {vitals.slow_ms} ms",
+    )
+
+
 def words(vitals: Vitals) -> str:
     """`2.5 % of 1200 calls failed, half within 100 ms, 95 % within 500 ms`"""
     return (

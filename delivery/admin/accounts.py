@@ -12,10 +12,11 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import BooleanRadioFilter
 
 from delivery import loop
-from delivery.account_state import TONES, page_state, state_of, words
+from delivery.account_state import TONES, figures, page_state, state_of
 from delivery.accounts import instance, snapshot
 from delivery.admin.account_form import account_form
 from delivery.admin.setting_fields import FORGET, PREFIX
@@ -71,13 +72,16 @@ class ProviderAccountAdmin(SteeredAdmin):
     @display(description="Last hour")
     def hour(self, account: ProviderAccount) -> str:
         vitals: Vitals | None = getattr(account, "vitals", None)
-        return words(vitals) if vitals else "no calls"
+        if vitals is None:
+            return "no calls"
+        return format_html('<span class="whitespace-nowrap">{}<br>{}</span>', *figures(vitals))
 
     @display(description="Order", ordering="priority")
     def share(self, account: ProviderAccount) -> str:
         weight = round(snapshot(account).weight_now(timezone.now()))
         now = "" if weight == account.weight else f" (now {weight})"
-        return f"priority {account.priority}, weight {account.weight}{now}"
+        order = f"{account.priority}, weight {account.weight}{now}"
+        return format_html('<span class="whitespace-nowrap">{}</span>', order)
 
     @display(description="Rate")
     def rate(self, account: ProviderAccount) -> str:

@@ -261,5 +261,5 @@ def test_it_shows_the_last_hour(admin_client: Client, tenant: Tenant, sandbox: R
     assert "no calls" in see(admin_client, ACCOUNTS)
     dispatch.run(tenant.pk, create_deliveries(tenant, 3))
     vitals.hand_over()
-    assert "0.0% of 3 calls failed" in see(admin_client, ACCOUNTS)
+    assert "0.0% of 3 failed" in see(admin_client, ACCOUNTS)
     assert "0.0% of 3 calls failed" in see(admin_client, change(account))

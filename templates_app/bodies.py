@@ -21,6 +21,8 @@ _SLUG = r"^[-a-zA-Z0-9_]+$"
 # Written out for the OpenAPI document; `test_bodies` holds it against `PARTS`.
 Channel = Literal["in_app", "email", "sms", "whatsapp", "push", "slack", "discord", "webhook"]
 Code = Annotated[str, StringConstraints(pattern=_SLUG, max_length=100)]
+Format = Literal["html", "markdown", "mjml"]
+LayoutCode = Annotated[str, StringConstraints(pattern=r"^[-a-zA-Z0-9_]*$", max_length=100)]
 Category = Annotated[str, StringConstraints(pattern=_SLUG, max_length=64)]
 Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length=35)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -81,7 +83,8 @@ class TemplateChange(RequestModel):
 class ContentBody(RequestModel):
     """The words for one channel in one locale; each part is a MiniJinja source.
 
-    `overrides` makes JSON: what the channel takes besides words, such as Slack's blocks.
+    `overrides` makes JSON: what the channel takes besides words, such as Slack's blocks. `format` is what
+    `html` is written in; `layout` is the code of what stands around it: empty for the default, or "none".
     """
 
     channel: Channel
@@ -91,6 +94,8 @@ class ContentBody(RequestModel):
     body: Source = ""
     html: Source = ""
     overrides: Source = ""
+    format: Format = "html"
+    layout: LayoutCode = ""
 
     @model_validator(mode="after")
     def _fits_channel(self) -> Self:
@@ -105,7 +110,7 @@ class ContentBody(RequestModel):
         return {part: source for part in ALL_PARTS if (source := getattr(self, part))}
 
     def draft(self) -> Draft:
-        return Draft(self.channel, self.locale, self.sources())
+        return Draft(self.channel, self.locale, self.sources(), self.format, self.layout)
 
 
 class NewVersion(RequestModel):
@@ -136,6 +141,8 @@ class ContentView(BaseModel):
     body: str
     html: str
     overrides: str
+    format: str
+    layout: str
 
     @classmethod
     def of(cls, row: TemplateContent) -> Self:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 PARTS: Mapping[str, tuple[str, ...]] = {
-    "in_app": ("title", "body"),
+    "in_app": ("title", "body", "overrides"),
     "email": ("subject", "body", "html", "overrides"),
     "sms": ("body", "overrides"),
     "whatsapp": ("body", "overrides"),

@@ -17,11 +17,16 @@ from tenants.ids import new_id
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The words for one channel in one locale, not yet stored. `sources`: part → MiniJinja source."""
+    """The words for one channel in one locale, not yet stored. `sources`: part → MiniJinja source.
+
+    `format` is the HTML part's: html, markdown or mjml. `layout` is a code, empty for the default, or "none".
+    """
 
     channel: str
     locale: str
     sources: Mapping[str, str]
+    format: str = "html"
+    layout: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,20 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from templates_app.engine import PARTS
+from templates_app.house_style import Brand, Layout, Partial
 from tenants.ids import new_id
 from tenants.models import Tenant
+
+__all__ = [
+    "Brand",
+    "Layout",
+    "Partial",
+    "PublishedVersionError",
+    "Template",
+    "TemplateContent",
+    "TemplateVersion",
+    "refuse_if_published",
+]
 
 
 class PublishedVersionError(ValidationError):
@@ -91,7 +103,16 @@ class TemplateVersion(models.Model):
 
 
 class TemplateContent(models.Model):
-    """The words of a version for one channel in one locale. Each part is a MiniJinja source."""
+    """The words of a version for one channel in one locale. Each part is a MiniJinja source.
+
+    `compiled` is what is rendered once the version is published: the parts with layout, partials and brand
+    taken in, formats turned into HTML, styles in the elements. `made_of`: "layout:standard" → its hash.
+    """
+
+    class Format(models.TextChoices):
+        HTML = "html", "HTML"
+        MARKDOWN = "markdown", "Markdown"
+        MJML = "mjml", "MJML"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
@@ -103,6 +124,19 @@ class TemplateContent(models.Model):
     body = models.TextField(blank=True)
     html = models.TextField(blank=True)
     overrides = models.TextField(blank=True, help_text="JSON: what the channel takes besides words.")
+    format = models.CharField(
+        max_length=8,
+        choices=Format.choices,
+        default=Format.HTML,
+        help_text="What the HTML part is written in.",
+    )
+    layout = models.SlugField(
+        max_length=100,
+        blank=True,
+        help_text='The code of what stands around the HTML part; empty for the default, "none" for nothing.',
+    )
+    compiled = models.JSONField(default=dict, editable=False)
+    made_of = models.JSONField(default=dict, editable=False)
 
     class Meta:
         ordering = ("channel", "locale")

@@ -43,6 +43,20 @@ class AttachmentFields(RequestModel):
         return self
 
 
+class InAppAction(RequestModel):
+    """Where the item in the feed leads."""
+
+    text: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    url: HttpUrl
+
+
+class InAppOverrides(RequestModel):
+    """`icon` is an image's URL, or a name that the app knows. A notification's own action goes first."""
+
+    action: InAppAction | None = None
+    icon: Annotated[str, StringConstraints(max_length=64, pattern=r"^[a-z0-9_-]+$")] | HttpUrl | None = None
+
+
 class EmailOverrides(RequestModel):
     """What this one email says differently from its account."""
 
@@ -120,6 +134,7 @@ class WebhookOverrides(RequestModel):
 class Overrides(RequestModel):
     """By channel, what this one notification does differently."""
 
+    in_app: InAppOverrides | None = None
     email: EmailOverrides | None = None
     sms: SmsOverrides | None = None
     whatsapp: WhatsAppOverrides | None = None
@@ -130,6 +145,7 @@ class Overrides(RequestModel):
 
 
 OVERRIDES: Mapping[str, type[RequestModel]] = {
+    "in_app": InAppOverrides,
     "email": EmailOverrides,
     "sms": SmsOverrides,
     "whatsapp": WhatsAppOverrides,

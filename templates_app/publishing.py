@@ -55,7 +55,8 @@ def publish(version: TemplateVersion) -> TemplateVersion:
 
 
 def drafts_of(version: TemplateVersion) -> list[Draft]:
-    return [Draft(row.channel, row.locale, row.sources()) for row in version.contents.all()]
+    rows = version.contents.all()
+    return [Draft(row.channel, row.locale, row.sources(), row.format, row.layout) for row in rows]
 
 
 def _seal(version: TemplateVersion) -> None:
@@ -83,4 +84,5 @@ def _open_draft(template: Template, number: int) -> TemplateVersion:
 
 def _content(version: TemplateVersion, draft: Draft) -> TemplateContent:
     place = {"tenant_id": version.tenant_id, "version": version}
-    return TemplateContent(**place, channel=draft.channel, locale=draft.locale, **draft.sources)
+    said = {"channel": draft.channel, "locale": draft.locale, "format": draft.format, "layout": draft.layout}
+    return TemplateContent(**place, **said, **draft.sources)

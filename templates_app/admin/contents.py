@@ -64,6 +64,13 @@ class ContentForm(ModelForm[TemplateContent]):
     html = forms.CharField(
         required=False, label="HTML", widget=UnfoldAdminTextareaWidget({**_SOURCE, "rows": 14})
     )
+    format = forms.ChoiceField(
+        choices=TemplateContent.Format.choices,
+        required=False,
+        initial=TemplateContent.Format.HTML,
+        label="HTML is written in",
+        widget=UnfoldAdminSelectWidget(choices=TemplateContent.Format.choices),
+    )
     overrides = forms.CharField(
         required=False,
         widget=UnfoldAdminTextareaWidget({**_SOURCE, "rows": 8}),
@@ -91,7 +98,8 @@ class ContentForm(ModelForm[TemplateContent]):
 
     def draft(self) -> Draft:
         sources = {part: self.cleaned_data[part] for part in ALL_PARTS if self.cleaned_data[part]}
-        return Draft(self.cleaned_data["channel"], self.cleaned_data["locale"], sources)
+        said = self.cleaned_data
+        return Draft(said["channel"], said["locale"], sources, said["format"] or "html", said["layout"])
 
 
 class ContentFormSet(InlineFormSet[TemplateContent, TemplateVersion, ContentForm]):

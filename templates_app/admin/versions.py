@@ -27,7 +27,10 @@ class ContentInline(StackedInline[TemplateContent, TemplateVersion]):
     form = ContentForm
     formset = ContentFormSet  # type: ignore[assignment]  # of its own form
     verbose_name, verbose_name_plural = "words", "words"
-    fields = (("channel", "locale"), "subject", "title", "body", "html", "overrides")
+    fields = (
+        *(("channel", "locale"), "subject", "title", "body", "html", ("format", "layout")),
+        "overrides",
+    )
     extra = 0
     collapsible = True
 

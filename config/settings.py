@@ -159,6 +159,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 600.0,
         "options": {"expires": 300},
     },
+    "keep-listening": {
+        "task": "delivery.keep_listening",
+        "schedule": 30.0,
+        "options": {"expires": 30, "queue": "sms"},
+    },
     "forget-replies": {
         "task": "delivery.forget_replies",
         "schedule": 600.0,

@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db import close_old_connections, connection, connections
 from django.utils import timezone
 
-from delivery import inbound, parts, queue, recording
+from delivery import inbound, listening, parts, queue, recording
 from delivery.accounts import instance
 from delivery.effects import Told, mark_delivered, take_effect, touched
 from delivery.models import Delivery, DeliveryStatus, ProviderAccount, Receipt
@@ -64,6 +64,8 @@ def report(made_for: ProviderAccount, told: Sequence[ParsedReceipt | Inbound]) -
     account = ProviderAccount.objects.filter(pk=made_for.pk).first()
     if account is None or not (told or _is_same(account, made_for)):
         raise AccountGone
+    if not told:
+        listening.goes_on(made_for)
     apply(account, told)
 
 

@@ -6,7 +6,7 @@ from celery import shared_task
 from celery.signals import worker_process_shutdown
 from django.utils import timezone
 
-from delivery import attachments, escalation, inbound, loop, queue, receipts, recovery
+from delivery import attachments, escalation, inbound, listening, loop, queue, receipts, recovery
 from delivery import dispatch as dispatching
 
 
@@ -30,6 +30,11 @@ def recover_expired() -> None:
 @shared_task(name="delivery.purge_attachments")
 def purge_attachments() -> None:
     attachments.purge()
+
+
+@shared_task(name="delivery.keep_listening")
+def keep_listening() -> None:
+    listening.keep(receipts.report)
 
 
 @shared_task(name="delivery.forget_replies")

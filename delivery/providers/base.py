@@ -285,6 +285,14 @@ class Provider(ABC):
         """Why nobody will hear what became of the account's messages; empty where receipts come."""
         return "" if type(self).parse is not Provider.parse else "this vendor sends no receipts"
 
+    def listens(self) -> bool:
+        """Whether the vendor tells things by a connection that has to stand though nothing is sent."""
+        return False
+
+    async def listen(self) -> None:
+        """See that this process has that connection, or tries to; it is not waited for."""
+        raise NotImplementedError(f"{type(self).__name__} listens, and does not say how")
+
     async def send(self, messages: Sequence[Message]) -> list[Sent | ProviderError]:
         """One result a message, in order. Override where the vendor takes many in one call."""
         begun = time.monotonic()

@@ -111,6 +111,12 @@ class SmppSms(Provider):
         asked = self.settings.registered_delivery
         return "" if asked == "all" else f"it asks for receipts of {asked}"
 
+    def listens(self) -> bool:
+        return bool(self.settings.bind != "transmitter")
+
+    async def listen(self) -> None:
+        await links.here().run(self._linked())
+
     async def check(self) -> None:
         """Bind and take leave. What is delivered meanwhile is asked for again."""
         session = await bound(self._terms().endpoint, MODES[self.settings.bind][0], _not_now, _forget)
@@ -120,13 +126,16 @@ class SmppSms(Provider):
 
     async def _send_all(self, messages: Sequence[Message]) -> list[Sent | ProviderError]:
         self._begun = time.monotonic()
-        account = self.account or self._version
-        self._link: Link = await links.here().link(account, self._version, self._terms, self.report)
+        self._link = await self._linked()
         try:
             await self._link.session()
         except ProviderError as error:
             return [error] * len(messages)
         return await asyncio.gather(*(self._in_turn(message) for message in messages))
+
+    async def _linked(self) -> Link:
+        account = self.account or self._version
+        return await links.here().link(account, self._version, self._terms, self.report)
 
     async def _in_turn(self, message: Message) -> Sent | ProviderError:
         await self._link.window.enter()

@@ -32,7 +32,7 @@ from tenants.ids import new_id
 from tenants.models import Tenant
 from tenants.tests.factories import create_tenant
 
-pytestmark = [pytest.mark.chaos, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.chaos, pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 
 N = int(os.environ.get("SOAK", "500"))
 CHUNK = 100
@@ -127,7 +127,7 @@ def _delivery(channel: str, address: str) -> NewDelivery:
 def go_out(tenant: Tenant, ids: list[UUID], sandbox: RunningSandbox, provider: str) -> None:
     """Chunk by chunk, under changing weather, until nothing waits; the last ones under a clear sky."""
     weather = itertools.cycle(WEATHER)
-    deadline = time.monotonic() + PATIENCE + N / 50
+    deadline = time.monotonic() + PATIENCE + N / 20
     for turn in itertools.count():
         waiting = list(
             Delivery.objects.filter(pk__in=ids).exclude(status__in=DONE).values_list("pk", flat=True)

@@ -20,6 +20,12 @@ def best_locale(wanted: str, fallback: str, available: Collection[str]) -> str |
     return min(available, default=None)
 
 
+def serves(wanted: str, available: Collection[str]) -> bool:
+    """Whether one of them is in the wanted language, if perhaps for no one region: `de` serves `de-AT`."""
+    keys = {_key(locale) for locale in available}
+    return any(key in keys for key in _shorter(_key(wanted)))
+
+
 def _key(locale: str) -> str:
     return locale.replace("_", "-").lower()
 

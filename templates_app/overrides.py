@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, HttpUrl, StringConstraints, model_validator
+import orjson
+from pydantic import Field, HttpUrl, StringConstraints, ValidationError, model_validator
 
 from tenants.parsing import RequestModel
 
@@ -159,3 +160,11 @@ OVERRIDES: Mapping[str, type[RequestModel]] = {
 def checked(channel: str, document: Mapping[str, Any]) -> dict[str, Any]:
     """The overrides as they are kept: what is said, and nothing else. Raises pydantic's ValidationError."""
     return OVERRIDES[channel].model_validate(document).model_dump(mode="json", exclude_none=True)
+
+
+def said(channel: str, document: str) -> Mapping[str, Any]:
+    """What the rendered part `overrides` says; one that the data spoil says nothing."""
+    try:
+        return checked(channel, orjson.loads(document)) if document else {}
+    except (orjson.JSONDecodeError, ValidationError):
+        return {}

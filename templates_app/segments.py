@@ -9,12 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-import orjson
-from pydantic import ValidationError
-
 from templates_app import gsm
 from templates_app.gsm import Encoding
-from templates_app.overrides import checked
+from templates_app.overrides import said
 from templates_app.workshop import RenderError, Words
 from tenants.models import Tenant
 
@@ -76,23 +73,15 @@ def measured(text: str, policy: SmsPolicy) -> Segments:
 
 def fitted(text: str, policy: SmsPolicy) -> str | TooLongError:
     """The text as it goes out."""
-    said = spelled(text, policy)
-    segments = measured(said, policy)
-    return TooLongError(segments) if segments.is_too_long else said
+    text = spelled(text, policy)
+    segments = measured(text, policy)
+    return TooLongError(segments) if segments.is_too_long else text
 
 
 def as_sent(channel: str, words: Words, policy: SmsPolicy) -> tuple[Words, Segments | None]:
     """A preview: a text message as it is spelled and measured, which is shown though it be too long."""
     if channel != "sms":
         return words, None
-    own = policy.under(_overrides(words))
-    said = spelled(words.body, own)
-    return words._replace(body=said), measured(said, own)
-
-
-def _overrides(words: Words) -> Mapping[str, Any]:
-    """The template's; those that the sample data spoil say nothing."""
-    try:
-        return checked("sms", orjson.loads(words.overrides)) if words.overrides else {}
-    except (orjson.JSONDecodeError, ValidationError):
-        return {}
+    own = policy.under(said("sms", words.overrides))
+    text = spelled(words.body, own)
+    return words._replace(body=text), measured(text, own)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import ClassVar
 
 from django.db import IntegrityError, transaction
@@ -15,10 +15,6 @@ from templates_app import catalog
 from templates_app.bodies import (
     NewTemplate,
     NewVersion,
-    Preview,
-    PreviewAnswer,
-    PreviewError,
-    PreviewRequest,
     TemplateChange,
     TemplateView,
     VersionSummary,
@@ -26,10 +22,7 @@ from templates_app.bodies import (
 )
 from templates_app.inspection import ContentError, InvalidTemplateError
 from templates_app.models import PublishedVersionError, Template, TemplateVersion
-from templates_app.previewing import preview
 from templates_app.publishing import publish, save_draft
-from templates_app.segments import SmsPolicy, as_sent
-from templates_app.workshop import RenderError, Words
 from tenants.context import tenant_scope
 from tenants.operator_views import OperatorView
 from tenants.pagination import PAGE_PARAMETERS, page_schema, paginate
@@ -156,22 +149,6 @@ class VersionPublish(TemplatesView):
                 raise _refusal(error.errors) from None
 
 
-class VersionPreview(TemplatesView):
-    @extend_schema(request=PreviewRequest, responses=PreviewAnswer)
-    def post(self, request: Request, code: str, number: int | None = None) -> Response:
-        """What it would say. Nothing is stored or sent. With no version in the path: the newest."""
-        wanted = validate(PreviewRequest, request.data)
-        with tenant_scope(self.tenant.pk):
-            shown = preview(
-                self.version(code, number),
-                locale=wanted.locale or self.tenant.locale,
-                fallback_locale=self.tenant.locale,
-                data=wanted.data,
-                channels=[wanted.channel] if wanted.channel else None,
-            )
-        return Response(PreviewAnswer(results=_previews(shown, SmsPolicy.of(self.tenant))).model_dump())
-
-
 def _template(row: Template) -> dict[str, object]:
     return TemplateView.of(row).model_dump()
 
@@ -197,14 +174,3 @@ def _saved(template: Template, wanted: NewVersion, number: int | None) -> dict[s
 def _refusal(errors: Iterable[ContentError]) -> Problem:
     fields = [FieldError(error.pointer, error.code, str(error)) for error in errors]
     return Problem(422, "template_invalid", invalid(fields).text, errors=fields)
-
-
-def _previews(shown: Mapping[str, Words | RenderError], policy: SmsPolicy) -> list[Preview]:
-    return [_preview(channel, answer, policy) for channel, answer in shown.items()]
-
-
-def _preview(channel: str, answer: Words | RenderError, policy: SmsPolicy) -> Preview:
-    if isinstance(answer, RenderError):
-        return Preview(channel=channel, error=PreviewError(code=answer.code, detail=answer.message))
-    words, segments = as_sent(channel, answer, policy)
-    return Preview(channel=channel, **words._asdict(), segments=segments)

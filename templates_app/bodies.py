@@ -12,7 +12,6 @@ from templates_app.channels import PARTS, missing_parts
 from templates_app.engine import PARTS as ALL_PARTS
 from templates_app.inspection import Draft
 from templates_app.models import Template, TemplateContent, TemplateVersion
-from templates_app.segments import Segments
 from tenants.channels import TimedChain, Within, shape
 from tenants.parsing import RequestModel
 
@@ -125,14 +124,6 @@ class NewVersion(RequestModel):
         return self
 
 
-class PreviewRequest(RequestModel):
-    """Without `data` the version's sample data are used; without `channel` every channel is shown."""
-
-    data: Data | None = None
-    locale: Locale | None = None
-    channel: Channel | None = None
-
-
 class ContentView(BaseModel):
     channel: str
     locale: str
@@ -198,25 +189,3 @@ class VersionView(VersionSummary):
     def of(cls, row: TemplateVersion) -> Self:
         contents = [ContentView.of(content) for content in row.contents.all()]
         return cls(**VersionSummary.of(row).model_dump(), contents=contents)
-
-
-class PreviewError(BaseModel):
-    code: str
-    detail: str
-
-
-class Preview(BaseModel):
-    """The words for one channel, or why there are none. `segments` are a text message's."""
-
-    channel: str
-    subject: str = ""
-    title: str = ""
-    body: str = ""
-    html: str = ""
-    overrides: str = ""
-    segments: Segments | None = None
-    error: PreviewError | None = None
-
-
-class PreviewAnswer(BaseModel):
-    results: list[Preview]

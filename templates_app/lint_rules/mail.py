@@ -53,7 +53,7 @@ def _html(wording: Wording, words: Words, found: Markup) -> Iterator[Finding]:
     if size > CLIPPED:
         says = f"{size / 1024:.0f} KB; Gmail hides what comes after {CLIPPED >> 10} KB."
         yield wording.finding("html_clipped", says, "html")
-    if not words.body:
+    if "body" not in wording.draft.sources:
         yield wording.finding("text_derived", "No text part: it is made of the HTML.", "html")
     if not found.preheader:
         says = "No preheader: inboxes show the first words beside the subject."

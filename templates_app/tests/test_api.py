@@ -4,7 +4,6 @@ import pytest
 from rest_framework.test import APIClient
 
 from templates_app.catalog import published
-from templates_app.inspection import Draft
 from templates_app.models import Template, TemplateContent, TemplateVersion
 from templates_app.tests.factories import create_published, create_template, create_version, operator
 from tenants.models import Tenant
@@ -113,55 +112,6 @@ def test_it_refuses_a_code_that_is_taken(client: APIClient, tenant: Tenant) -> N
     answer = client.post(URL, {"code": "greeting", "name": "Again"})
 
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (409, "/code")
-
-
-def test_it_previews_every_channel(client: APIClient, tenant: Tenant) -> None:
-    create_template(tenant, "hello")
-    client.post(f"{URL}/hello/versions", {"contents": [EMAIL, SMS], "sample_data": {"name": "<Ann>"}})
-
-    results = client.post(f"{URL}/hello/preview", {}).json()["results"]
-
-    assert {row["channel"]: row["html"] or row["body"] for row in results} == {
-        "email": "<p>&lt;Ann&gt;</p>",
-        "sms": "Hi <Ann>",
-    }
-
-
-def test_it_shows_how_many_parts_a_text_message_has(client: APIClient, tenant: Tenant) -> None:
-    mail = Draft("email", "en", {"subject": "Hi", "body": "{{ name }}"})
-    create_version(tenant, Draft("sms", "en", {"body": "“{{ name }}”"}), mail)
-    sms, email = (
-        client.post(f"{URL}/greeting/preview", {"channel": channel, "data": {"name": "Ann"}}).json()
-        for channel in ("sms", "email")
-    )
-    assert sms["results"][0]["segments"] == {"encoding": "ucs2", "parts": 1, "characters": 5, "limit": 10}
-    assert email["results"][0]["segments"] is None
-
-
-def test_it_previews_one_channel_with_other_data(client: APIClient, tenant: Tenant) -> None:
-    create_version(tenant)
-    body = {"channel": "sms", "locale": "de-AT", "data": {"name": "Bo"}}
-
-    (row,) = client.post(f"{URL}/greeting/versions/1/preview", body).json()["results"]
-
-    assert (row["channel"], row["body"], row["error"]) == ("sms", "Hi Bo", None)
-
-
-@pytest.mark.parametrize(
-    ("body", "code"),
-    [
-        ({"channel": "sms", "data": {}}, "missing_variable"),
-        ({"channel": "push"}, "template_missing_content"),
-    ],
-)
-def test_it_shows_why_there_is_no_preview(
-    client: APIClient, tenant: Tenant, body: dict[str, Any], code: str
-) -> None:
-    create_version(tenant)
-
-    (row,) = client.post(f"{URL}/greeting/preview", body).json()["results"]
-
-    assert row["error"]["code"] == code
 
 
 @pytest.mark.parametrize(

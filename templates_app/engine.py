@@ -11,12 +11,14 @@ binding leaves callable, find nothing here that they could change.
 
 Commands are JSON arrays, one a line, answered in order once an empty line has come:
 
-    ["load", key, {part: source}]     keep these parts under `key`                 no answer
-    ["drop", key]                     forget them                                  no answer
-    ["render", key, data]             the parts with the data in them              words | error
-    ["inspect", {part: source}]       the names that the sources take from data    [name, …] | error
+    ["load", key, {part: source}]           keep these parts under `key`             no answer
+    ["drop", key]                           forget them                              no answer
+    ["render", key, data, locale, zone]     the parts with the data in them          words | error
+    ["inspect", {part: source}]             the names that the sources need          [name, …] | error
+    ["compile", content, layout | null]     a mail's sources: `markup.compiling`     {html, text} | error
 
-Words are `[subject, title, body, html, overrides]`; an error is `{"code", "message", "part", "line"}`.
+Words are `[subject, title, body, html, overrides]`; an error is `{"code", "message", "part", "line"}`. A part
+`text` is the body of a mail that was made from its HTML.
 """
 
 import re
@@ -30,17 +32,25 @@ from typing import Any, TypeVar
 import orjson
 from minijinja import Environment, TemplateError
 
+from templates_app.filters import Voice
+from templates_app.markup.errors import MarkupError
+from templates_app.markup.plain_text import tidy
+from templates_app.values import FilterError
+
 Result = TypeVar("Result")
 
 PARTS = ("subject", "title", "body", "html", "overrides")
+_BODY = PARTS.index("body")
 FUEL = 100_000  # instructions a part: some 10,000 turns of a loop, 5 ms
 CPU_SECONDS = 0.5  # a step; CPU time, so that a busy machine condemns nobody
-MEMORY_BYTES = 128 << 20  # address space; an idle child has 20 MB of it
+COMPILE_SECONDS = 2.0  # once a version, with what it loads for it
+MEMORY_BYTES = 128 << 20  # address space; an idle child has 20 MB of it, one that compiled 50
 WORDS_BYTES = 256 << 10  # what a message may weigh; mail programs cut off at 100 KB
 
 _ESCAPES: dict[str, bool | str] = {"html": True, "overrides": "json"}
 _NOT_DATA = {"self", "super", "caller", "loop"}
 _ENDLESS = ("too many elements", "recursion limit exceeded")
+_UNESCAPING = re.compile(r"\{%[-+]?\s*autoescape\b")
 _PATH = re.compile(r"[^\W\d][\w.]*")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -56,14 +66,19 @@ class StepError(Exception):
 class Content:
     """The compiled parts of one content. Each has its own environment: `{% include %}` finds no other's."""
 
-    def __init__(self, sources: dict[str, str]) -> None:
+    def __init__(self, sources: dict[str, str], voice: Voice) -> None:
         self.sources = sources
+        if _UNESCAPING.search(sources.get("html", "")):
+            raise StepError(
+                "template_error", "What is HTML in the data is written by |sanitize, not unescaped.", "html"
+            )
         self.environment = Environment(
             fuel=FUEL,
             undefined_behavior="strict",
             auto_escape_callback=lambda name: _ESCAPES.get(name, False),
             pycompat=False,
             debug=False,
+            filters=voice.filters(),
         )
         self.environment.remove_global("debug")
         for part, source in sources.items():
@@ -71,6 +86,8 @@ class Content:
 
     def render(self, data: dict[str, Any]) -> bytes:
         words = [self._render_part(part, data) if part in self.sources else "" for part in PARTS]
+        if "text" in self.sources:
+            words[_BODY] = tidy(self._render_part("text", data))
         answer = orjson.dumps(words)
         if b"\\u00" in answer:  # perhaps made by an escape in the source, such as "\0"
             answer = orjson.dumps([_CONTROL.sub("", text) for text in words])
@@ -93,13 +110,15 @@ class Content:
         if part == "overrides":
             return _object(text)
         # A line break would end a mail header.
-        return text if part in ("body", "html") else " ".join(text.split())
+        return text if part in ("body", "html", "text") else " ".join(text.split())
 
     def _try(self, part: str, step: Callable[[], Result]) -> Result:
         try:
             return step()
         except TemplateError as error:
             raise _failure(error, part, self.sources[part]) from None
+        except FilterError as error:
+            raise StepError(error.code, error.message, part) from None
 
 
 def _failure(error: TemplateError, part: str, source: str) -> StepError:
@@ -143,6 +162,7 @@ class Engine:
     def __init__(self) -> None:
         self.sources: dict[str, dict[str, str]] = {}
         self.compiled: dict[str, Content] = {}
+        self.voice = Voice()
 
     def obey(self, command: list[Any]) -> bytes | None:
         match command:
@@ -151,15 +171,18 @@ class Engine:
             case ["drop", key]:
                 self.sources.pop(key)
                 self.compiled.pop(key, None)
-            case ["render", key, data]:
+            case ["render", key, data, locale, timezone]:
+                self.voice.locale, self.voice.timezone = locale, timezone
                 return self._answer(lambda: self._content(key).render(data))
             case ["inspect", sources]:
-                return self._answer(lambda: orjson.dumps(sorted(Content(sources).variables())))
+                return self._answer(lambda: orjson.dumps(sorted(Content(sources, self.voice).variables())))
+            case ["compile", content, layout]:
+                return self._answer(lambda: _compiled(content, layout))
         return None
 
     def _content(self, key: str) -> Content:
         if key not in self.compiled:
-            self.compiled[key] = Content(self.sources[key])
+            self.compiled[key] = Content(self.sources[key], self.voice)
         return self.compiled[key]
 
     def _answer(self, step: Callable[[], bytes]) -> bytes:
@@ -167,6 +190,16 @@ class Engine:
             return step()
         except StepError as error:
             return orjson.dumps(error.answer)
+
+
+def _compiled(content: dict[str, Any], layout: dict[str, Any] | None) -> bytes:
+    from templates_app.markup.compiling import compiled  # noqa: PLC0415 - only where templates are published
+
+    signal.setitimer(signal.ITIMER_PROF, COMPILE_SECONDS)
+    try:
+        return orjson.dumps(compiled(content, layout))
+    except MarkupError as error:
+        raise StepError("template_error", str(error), "html") from None
 
 
 def main() -> None:

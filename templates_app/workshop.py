@@ -17,13 +17,8 @@ from typing import Any, NamedTuple
 import orjson
 
 _PROGRAM = Path(__file__).with_name("engine.py")
-_ENVIRONMENT = (
-    "PATH",
-    "PYTHONPATH",
-    "PYTHONHOME",
-    "LD_LIBRARY_PATH",
-    "VIRTUAL_ENV",
-)  # no secret goes with it
+_ENVIRONMENT = ("PATH", "PYTHONHOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV")  # no secret goes with it
+_IMPORTS_FROM = os.pathsep.join(filter(None, [str(_PROGRAM.parent.parent), os.environ.get("PYTHONPATH")]))
 _KEPT = 512  # compiled contents a child keeps, the latest used
 _BATCH = 200  # renders an exchange: bounds what their answers hold in memory
 _STRIKES = 2  # a content that killed the child so often is not tried again in the same call
@@ -54,11 +49,16 @@ class RenderError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`key` names the sources: whoever gives a key gives the same sources with it, always."""
+    """`key` names the sources: whoever gives a key gives the same sources with it, always.
+
+    `locale` (BCP 47) and `timezone` (IANA) are those that dates, money and plurals are written in.
+    """
 
     key: str
     sources: Mapping[str, str]
     data: Mapping[str, Any]
+    locale: str = "en"
+    timezone: str = "UTC"
 
 
 class ChildDiedError(Exception):
@@ -82,13 +82,17 @@ class Workshop:
 
     def variables(self, sources: Mapping[str, str]) -> list[str]:
         """The names that sources take from the data. Raises RenderError when one of them does not compile."""
-        try:
-            (answer,) = self._exchange([orjson.dumps(["inspect", sources])])
-        except ChildDiedError:
-            raise _too_much() from None
+        answer = self._ask("inspect", sources)
         if isinstance(answer, dict):
             raise RenderError(**answer)
         return list(answer)
+
+    def compile(self, content: Mapping[str, str], layout: Mapping[str, str] | None) -> dict[str, str]:
+        """The sources `{"html", "text"}` of a mail: see `markup.compiling`. Raises RenderError."""
+        answer: dict[str, Any] = self._ask("compile", content, layout)
+        if "code" in answer:
+            raise RenderError(**answer)
+        return answer
 
     def close(self) -> None:
         if self._child is not None:
@@ -101,6 +105,13 @@ class Workshop:
         self._lock = threading.Lock()
         self._child = None
         self._loaded.clear()
+
+    def _ask(self, *command: Any) -> Any:
+        try:
+            (answer,) = self._exchange([orjson.dumps(command)])
+        except ChildDiedError:
+            raise _too_much() from None
+        return answer
 
     def _render_batch(self, jobs: Sequence[Job]) -> list[Words | RenderError]:
         try:
@@ -124,7 +135,8 @@ class Workshop:
         lines, refused = [], {}
         for index, job in enumerate(jobs):
             try:
-                lines.append(orjson.dumps(["render", job.key, job.data], option=_JSON))
+                command = ("render", job.key, job.data, job.locale, job.timezone)
+                lines.append(orjson.dumps(command, option=_JSON))
             except orjson.JSONEncodeError as error:
                 refused[index] = RenderError("template_error", f"The data are not JSON: {error}.")
         answers = iter(self._exchange(lines, {job.key: job.sources for job in jobs}))
@@ -164,7 +176,10 @@ class Workshop:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is ours to handle: the chunk in hand is still rendered
-                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                env={
+                    "PYTHONPATH": _IMPORTS_FROM,
+                    **{name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                },
             )
         return self._child
 

@@ -34,6 +34,7 @@ from notifications.mailbox import show  # noqa: E402
 from notifications.models import Feed, FeedItem, Notification, NotificationStatus  # noqa: E402
 from notifications.realtime.frames import Address, Frame  # noqa: E402
 from notifications.realtime.push import publish  # noqa: E402
+from preferences import keyed  # noqa: E402
 from preferences.models import Category, Preference, Recipient, Suppression  # noqa: E402
 from templates_app.models import TemplateContent  # noqa: E402
 
@@ -69,7 +70,9 @@ def send(notification_id: str) -> None:
 
 
 def _wants(notification: Notification, recipient: Recipient, channel: str, to: str) -> bool:
-    if Suppression.objects.filter(tenant_id=notification.tenant_id, channel=channel, address=to).exists():
+    hashes = [digest.value for digest in keyed.of_address(channel, to)]
+    of_tenant = Suppression.objects.filter(tenant_id=notification.tenant_id, channel=channel)
+    if of_tenant.filter(address_hash__in=hashes).exists():
         return False
     switches = {(p.key, p.channel): p.enabled for p in Preference.objects.filter(recipient=recipient)}
     by_channel = switches.get(("", channel), True)

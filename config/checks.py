@@ -5,8 +5,6 @@ An error stops every command; a warning is printed by it.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +12,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
+
+from tenants.keyrings import flaw
 
 INSECURE_PREFIX = "insecure-"
 _KEY_HINT = "python -c \"import os, base64; print('k1:' + base64.b64encode(os.urandom(32)).decode())\""
@@ -23,41 +23,35 @@ _SHOW_HOW = (
 
 
 @register(Tags.security)
-def check_credential_keys(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """`CREDENTIAL_KEYS` is a list of `id:base64(32 bytes)` with distinct ids, or left empty."""
-    ids = [entry.partition(":")[0] for entry in settings.CREDENTIAL_KEYS]
-    found: list[CheckMessage] = [
-        Error(
-            f"CREDENTIAL_KEYS: entry {number} {reason}.",
-            hint=f"Make one with: {_KEY_HINT}",
-            id="carillon.E001",
-        )
-        for number, entry in enumerate(settings.CREDENTIAL_KEYS, 1)
-        if (reason := _malformed(entry))
-    ]
-    if len(set(ids)) < len(ids):
-        found.append(
-            Error(
-                "CREDENTIAL_KEYS: an id stands there twice.", hint="Each key its own id.", id="carillon.E002"
-            )
-        )
-    if not ids:
+def check_keyrings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Each is a list of `id:base64(32 bytes)` with distinct ids, or left empty."""
+    found = _malformed("CREDENTIAL_KEYS") + _malformed("SUPPRESSION_KEYS")
+    if not settings.CREDENTIAL_KEYS:
         hint = f"Provider credentials cannot be kept without a key. Make one with: {_KEY_HINT}"
         found.append(checks.Warning("CREDENTIAL_KEYS is empty.", hint=hint, id="carillon.W001"))
+    if not settings.SUPPRESSION_KEYS:
+        hint = (
+            f"Nobody can be told from those who asked for silence without a key. Make one with: {_KEY_HINT}"
+        )
+        found.append(Error("SUPPRESSION_KEYS is empty: nothing is sent.", hint=hint, id="carillon.E006"))
     return found
 
 
-def _malformed(entry: str) -> str:
-    key_id, colon, encoded = entry.partition(":")
-    if not (colon and key_id):
-        return "has no id before a colon"
-    if len(key_id) > 32:
-        return "has an id longer than 32 characters"
-    try:
-        length = len(base64.b64decode(encoded, validate=True))
-    except (binascii.Error, ValueError):
-        return "is not base64 after the colon"
-    return "" if length == 32 else f"holds {length} bytes instead of 32"
+def _malformed(setting: str) -> list[CheckMessage]:
+    entries: Sequence[str] = getattr(settings, setting)
+    hint = f"Make one with: {_KEY_HINT}"
+    found: list[CheckMessage] = [
+        Error(f"{setting}: entry {number} {reason}.", hint=hint, id="carillon.E001")
+        for number, entry in enumerate(entries, 1)
+        if (reason := flaw(entry))
+    ]
+    ids = [entry.partition(":")[0] for entry in entries]
+    if len(set(ids)) < len(ids):
+        twice = Error(
+            f"{setting}: an id stands there twice.", hint="Each key its own id.", id="carillon.E002"
+        )
+        found.append(twice)
+    return found
 
 
 @register(Tags.urls)

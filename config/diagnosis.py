@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
@@ -16,6 +17,7 @@ from delivery.accounts import settings_of
 from delivery.models import ProviderAccount
 from delivery.providers.base import ProviderMisconfigured
 from delivery.registry import UnknownProvider
+from preferences import keyed, rotation
 from tenants.models import Tenant
 
 Verdict = Literal["ok", "warning", "error"]
@@ -46,6 +48,7 @@ def findings() -> Iterator[Finding]:
     try:
         yield _clock()
         yield from _providers()
+        yield _suppressions()
     except DatabaseError:
         yield Finding(
             "clock, providers", "warning", "not looked at: the database is away", _REMEDIES["database"]
@@ -97,6 +100,18 @@ def _providers() -> Iterator[Finding]:
         yield Finding("provider accounts", "warning", "there is none: only in-app messages get out", remedy)
     for account in enabled:
         yield _account(account)
+
+
+def _suppressions() -> Finding:
+    """Who is known only by a key that is gone would be written to again."""
+    try:
+        gone = rotation.left() - keyed.ring().keys()
+    except ImproperlyConfigured as error:
+        return Finding("suppressions", "error", str(error), "See .env.example.")
+    if not gone:
+        return Finding("suppressions", "ok")
+    detail = f"hashed with {', '.join(sorted(gone))}, of which there is no key: they are not heeded"
+    return Finding("suppressions", "error", detail, "Put the key back into SUPPRESSION_KEYS, last.")
 
 
 def _account(account: ProviderAccount) -> Finding:

@@ -237,6 +237,8 @@ FEED_FRAMES_PER_SECOND = env.int("FEED_FRAMES_PER_SECOND", default=50)
 FEED_SOCKETS_PER_RECIPIENT = env.int("FEED_SOCKETS_PER_RECIPIENT", default=20)
 # `id:base64(32 bytes)`, newest first: the first encrypts, all decrypt.
 CREDENTIAL_KEYS = env.list("CREDENTIAL_KEYS", default=[])
+# As above: addresses that must not be written to are kept as hashes by the first, and found by all.
+SUPPRESSION_KEYS = env.list("SUPPRESSION_KEYS", default=[])
 
 # Requests that a web process works on at once, each with a database connection of its own.
 WEB_THREADS = env.int("WEB_THREADS", default=8)

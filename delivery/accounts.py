@@ -7,8 +7,6 @@ ciphertext and tag. The id of the key stands beside it, so that keys can be rota
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -21,7 +19,6 @@ import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Q
 from pydantic import SecretStr, ValidationError
 
@@ -36,30 +33,15 @@ from delivery.providers.base import (
 )
 from delivery.registry import UnknownProvider, accepts, built_in, provider
 from delivery.routing import Account
+from tenants.keyrings import parse
 
-_NONCE, _KEY = 12, 32
+_NONCE = 12
 
 
 @cache
 def keyring() -> dict[str, AESGCM]:
-    """The keys by id, the one that encrypts first."""
-    if not settings.CREDENTIAL_KEYS:
-        raise ImproperlyConfigured(
-            "CREDENTIAL_KEYS is not set: provider credentials cannot be kept. See .env.example."
-        )
-    ring = {}
-    for entry in settings.CREDENTIAL_KEYS:
-        key_id, _, encoded = entry.partition(":")
-        try:
-            key = base64.b64decode(encoded, validate=True)
-        except binascii.Error:
-            key = b""
-        if not key_id or len(key) != _KEY:
-            raise ImproperlyConfigured(
-                f"CREDENTIAL_KEYS: key {key_id!r} is not an id, a colon and base64 of {_KEY} bytes."
-            )
-        ring[key_id] = AESGCM(key)
-    return ring
+    """The keys by id, the one that encrypts first. Without any, credentials cannot be kept."""
+    return {id: AESGCM(key) for id, key in parse("CREDENTIAL_KEYS", settings.CREDENTIAL_KEYS).items()}
 
 
 def secret_fields(model: type[ProviderSettings]) -> set[str]:

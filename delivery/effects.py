@@ -25,6 +25,7 @@ from delivery.siblings import members
 from delivery.signals import Change, deliveries_changed
 from preferences.directory import retire
 from preferences.models import Suppression
+from preferences.suppressions import Entry
 from tenants.context import tenant_scope
 
 _PROVES_DELIVERY = {
@@ -144,7 +145,8 @@ def _suppress(tenant_id: UUID, told: Sequence[Told]) -> None:
     }
     if reasons:
         where = _addresses(reasons)
-        retire(tenant_id, [(*where[of], reason.value) for of, reason in reasons.items() if of in where])
+        found = [(of, reason) for of, reason in reasons.items() if of in where]
+        retire(tenant_id, [Entry(*where[of], reason, reference=str(of[0])) for of, reason in found])
 
 
 def _addresses(attempts: Collection[Of]) -> dict[Of, tuple[str, str]]:

@@ -115,7 +115,7 @@ def _heed(row: Reply, hearers: Iterable[Tenant]) -> None:
     """Each tenant by its own words."""
     asked = [(tenant.pk, wish(row.text, tenant.reply_words)) for tenant in hearers]
     address = (row.channel, row.sender)
-    opt_out([tenant_id for tenant_id, what in asked if what is Wish.STOP], address)
+    opt_out([tenant_id for tenant_id, what in asked if what is Wish.STOP], address, str(row.pk))
     opt_in([tenant_id for tenant_id, what in asked if what is Wish.START], address)
 
 

@@ -29,6 +29,7 @@ from delivery.vitals import is_blamed
 from preferences.addresses import mask
 from preferences.directory import retire
 from preferences.models import Suppression
+from preferences.suppressions import Entry
 from tenants.bulk import copy_rows, recordset, uuid_array
 from tenants.context import tenant_scope
 
@@ -297,7 +298,7 @@ def _blaming(settlements: Iterable[Settlement]) -> list[str]:
 def _suppress(tenant_id: UUID, settlements: Iterable[Settlement]) -> None:
     """An address that the provider says will never work is not tried again."""
     refused = [
-        (s.leg.channel, s.leg.address, Suppression.Reason.INVALID.value)
+        Entry(s.leg.channel, s.leg.address, Suppression.Reason.INVALID, reference=str(s.leg.id))
         for s in settlements
         if s.call and isinstance(s.call.outcome, ProviderError) and s.call.outcome.permanent
     ]

@@ -25,7 +25,7 @@ from pydantic_core import PydanticCustomError
 from preferences import browsers, phones
 from preferences.models import ADDRESS_LENGTH
 from tenants.parsing import RequestModel
-from tenants.problems import FieldError, invalid
+from tenants.problems import FieldError, Problem, invalid
 
 ADDRESS_FIELD = {
     "email": "email",
@@ -181,13 +181,38 @@ def normalize(fields: RecipientFields, country: str, pointer: str = "") -> Recip
     return fields if number == fields.phone else fields.model_copy(update={"phone": number})
 
 
+_TOKEN = TypeAdapter(Token)
+
+
+def spelled(channel: str, address: str, country: str) -> str:
+    """An address of the channel as the directory keeps it; phone numbers without `+` as in `country`.
+
+    Raises ValueError, in words for people, when the channel has no such address.
+    """
+    kind = ADDRESS_FIELD.get(channel)
+    try:
+        if kind is None:
+            return _TOKEN.validate_python(address)
+        fields = normalize(RecipientFields.model_validate({kind: address}), country)
+    except ValidationError as error:
+        raise ValueError(error.errors(include_url=False, include_input=False)[0]["msg"]) from None
+    except Problem as problem:
+        raise ValueError(problem.text) from None
+    return str(getattr(fields, kind))
+
+
 def comparable(channel: str, address: str) -> str:
     """The address as suppressions keep it: mailboxes are one whatever their case."""
     return address.lower() if channel == "email" else address
 
 
 def mask(channel: str, address: str) -> str:
-    """Enough to recognise an address and too little to use it: `a•••@example.com`, `+1•••••0006`."""
+    """Enough to recognise an address and too little to use it: `a•••@example.com`, `+1•••••0006`.
+
+    Of one that was erased nothing is left to show.
+    """
+    if not address:
+        return ""
     match channel:
         case "in_app":
             return address

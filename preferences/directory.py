@@ -19,7 +19,7 @@ from django.db import connection
 from preferences import devices, suppressions
 from preferences.addresses import ADDRESS_FIELD, DeviceFields, RecipientFields
 from preferences.rules import Person
-from preferences.suppressions import Address, opt_in, opt_out, suppress, unsuppress
+from preferences.suppressions import Address, Entry, opt_in, opt_out, suppress, unsuppress
 from tenants.context import tenant_scope
 from tenants.ids import new_id
 from tenants.models import Tenant
@@ -133,10 +133,10 @@ def merge(tenant: Tenant, many: Iterable[RecipientFields]) -> None:
         devices.register(tenant.pk, given)
 
 
-def retire(tenant_id: UUID, gone: Iterable[tuple[str, str, str]]) -> None:
+def retire(tenant_id: UUID, gone: Iterable[tuple[str, str, str] | Entry]) -> None:
     """Write no more to these: (channel, address, why). Device tokens are forgotten, the rest suppressed."""
     all_gone = list(gone)
-    if tokens := [address for channel, address, _ in all_gone if channel == "push"]:
+    if tokens := [one[1] for one in all_gone if one[0] == "push"]:
         devices.forget(tenant_id, tokens)
     if others := [one for one in all_gone if one[0] != "push"]:
         suppress(tenant_id, others)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 
 from tenants.ids import new_id
 from tenants.models import Tenant
@@ -122,7 +123,11 @@ class Category(models.Model):
 
 
 class Suppression(models.Model):
-    """An address that must not be written to by a channel, whoever asks."""
+    """An address that must not be written to by a channel, whoever asks.
+
+    The address itself is not kept, only its hash under a key of the installation (`keyed`), so that the row
+    may outlive the erasure of the person whose address it was. Until then a mask stands beside it.
+    """
 
     class Reason(models.TextChoices):
         BOUNCED = "bounced", "hard bounce"
@@ -131,16 +136,39 @@ class Suppression(models.Model):
         INVALID = "invalid", "the provider refused the address"
         MANUAL = "manual"
 
+    class Source(models.TextChoices):
+        """Who said so."""
+
+        RECEIPT = "receipt", "a provider's receipt"
+        ATTEMPT = "attempt", "a provider's answer"
+        REPLY = "reply", "the person's reply"
+        UNSUBSCRIBE = "unsubscribe", "the person, by a link"
+        OPERATOR = "operator"
+        IMPORT = "import"
+
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
     channel = models.CharField(max_length=16)
-    address = models.CharField(max_length=ADDRESS_LENGTH, help_text="As `addresses.comparable` spells it.")
+    address_hash = models.CharField(max_length=64, help_text="HMAC-SHA-256 of channel and address.")
+    key_id = models.CharField(max_length=32, help_text="The key of `SUPPRESSION_KEYS` that it is made with.")
+    mask = models.CharField(max_length=255, blank=True, help_text="Of the address, until it is erased.")
     reason = models.CharField(max_length=12, choices=Reason.choices)
+    source = models.CharField(max_length=11, choices=Source.choices)
+    reference = models.CharField(
+        max_length=255,
+        blank=True,
+        help_text="What of the source: a delivery, a reply, a member of the staff.",
+    )
+    since = models.DateTimeField(default=timezone.now, help_text="For an import: as the file says.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "channel", "address"], name="suppression_address"),
+            models.UniqueConstraint(fields=["tenant", "channel", "address_hash"], name="suppression_hash"),
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "id"], name="suppression_tenant"),
+            models.Index(fields=["key_id"], name="suppression_key"),
         ]
 
     def __str__(self) -> str:

@@ -24,7 +24,8 @@ class Engines:
     """What is running. An engine is None when an address was given for it.
 
     `env` is what other processes of the stack need in their environment: DATABASE_URL, REDIS_URL, SECRET_KEY,
-    CREDENTIAL_KEYS and CARILLON_HOME. `notes` are lines worth telling the person who started it.
+    CREDENTIAL_KEYS, SUPPRESSION_KEYS and CARILLON_HOME. `notes` are lines worth telling the person who
+    started it.
     """
 
     env: dict[str, str]

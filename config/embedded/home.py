@@ -68,7 +68,7 @@ def given(name: str, home: Path) -> str | None:
 
 
 def ensure_secrets(home: Path) -> dict[str, str]:
-    """SECRET_KEY and CREDENTIAL_KEYS: from the environment, else made once and kept in `secrets.env`."""
+    """SECRET_KEY and the rings of keys: from the environment, else made once and kept in `secrets.env`."""
     path = home / SECRETS
     kept = _read(path)
     if missing := new_secrets().keys() - kept.keys():
@@ -80,8 +80,13 @@ def ensure_secrets(home: Path) -> dict[str, str]:
 def new_secrets() -> dict[str, str]:
     return {
         "SECRET_KEY": secrets.token_urlsafe(48),
-        "CREDENTIAL_KEYS": f"k1:{base64.b64encode(secrets.token_bytes(32)).decode()}",
+        "CREDENTIAL_KEYS": _new_ring(),
+        "SUPPRESSION_KEYS": _new_ring(),
     }
+
+
+def _new_ring() -> str:
+    return f"k1:{base64.b64encode(secrets.token_bytes(32)).decode()}"
 
 
 def _read(path: Path) -> dict[str, str]:

@@ -13,7 +13,7 @@ from config.tests.processes import wait_until, working_in
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A home which PostgreSQL's account may enter, and no addresses in the environment."""
-    for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "CREDENTIAL_KEYS"):
+    for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "CREDENTIAL_KEYS", "SUPPRESSION_KEYS"):
         monkeypatch.delenv(name, raising=False)
     ground = accounts.temporary_ground(accounts.borrowed())
     monkeypatch.setenv("CARILLON_HOME", str(ground / "home"))

@@ -17,6 +17,7 @@ SAFE = {
     "ALLOWED_HOSTS": ["notify.example.com"],
     "METRICS_TOKEN": "token",
     "CREDENTIAL_KEYS": [f"k1:{KEY}"],
+    "SUPPRESSION_KEYS": [f"k1:{KEY}"],
 }
 
 
@@ -41,6 +42,8 @@ def test_it_works() -> None:
         ({"CREDENTIAL_KEYS": [f"k1:{SHORT}"]}, "carillon.E001"),
         ({"CREDENTIAL_KEYS": [f"{'k' * 33}:{KEY}"]}, "carillon.E001"),
         ({"CREDENTIAL_KEYS": [f"k1:{KEY}", f"k1:{KEY}"]}, "carillon.E002"),
+        ({"SUPPRESSION_KEYS": []}, "carillon.E006"),
+        ({"SUPPRESSION_KEYS": [KEY]}, "carillon.E001"),
         ({"WEB_THREADS": 0}, "carillon.E004"),
         ({"NOTIFICATION_LEASE_SECONDS": 15, "NOTIFICATION_SEND_TIMEOUT": 10.0}, "carillon.E005"),
         ({"SECRET_KEY": "insecure-build-key-replace-me"}, "carillon.E010"),

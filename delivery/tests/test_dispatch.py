@@ -30,6 +30,7 @@ from delivery.tests.factories import (
     outcomes,
 )
 from preferences.models import Suppression
+from preferences.suppressions import among
 from sandbox.testing import RunningSandbox
 from templates_app.inspection import Draft
 from templates_app.tests.factories import create_published
@@ -209,8 +210,9 @@ def test_a_refused_number_goes_on_to_email_and_is_suppressed(tenant: Tenant, san
         ("sms", 0, "address", "21614"),
         ("email", 1, "sent", ""),
     ]
+    assert among(tenant.pk, [INCAPABLE]) == {INCAPABLE: "invalid"}
     entry = Suppression.objects.get()
-    assert (entry.channel, entry.address, entry.reason) == (*INCAPABLE, "invalid")
+    assert (entry.source, entry.reference, entry.mask) == ("attempt", str(id), "+1•••••0009")
 
 
 def test_a_refused_number_without_another_route_is_a_dead_letter(

@@ -19,7 +19,7 @@ from delivery.providers.base import Inbound
 from delivery.receipts import apply
 from delivery.tests.factories import create_twilio
 from preferences.models import Suppression
-from preferences.suppressions import suppress
+from preferences.suppressions import among, suppress
 from sandbox.testing import RunningSandbox
 from tenants.ids import new_id
 from tenants.models import Tenant
@@ -42,8 +42,10 @@ def reply(text: str, *, sender: str = ANN, event_id: str = "", minute: int = 0) 
 
 
 def suppressed(tenant: Tenant) -> dict[tuple[str, str], str]:
-    rows = Suppression.objects.filter(tenant=tenant).values_list("channel", "address", "reason")
-    return {(channel, address): reason for channel, address, reason in rows}
+    numbers = [ANN, "Shop", *(f"+1500555010{place}" for place in range(5))]
+    found = among(tenant.pk, [(channel, number) for channel in ("sms", "whatsapp") for number in numbers])
+    assert len(found) == Suppression.objects.filter(tenant=tenant).count()
+    return found
 
 
 SILENT = {("sms", ANN): "unsubscribed"}

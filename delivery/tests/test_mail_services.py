@@ -14,7 +14,7 @@ from django.test import Client
 from delivery import dispatch
 from delivery.models import ProviderAccount, Receipt
 from delivery.tests.factories import EMAIL, create_account, create_deliveries, look
-from preferences.models import Suppression
+from preferences.suppressions import among
 from sandbox.testing import RunningSandbox
 from tenants.models import Tenant
 
@@ -83,7 +83,7 @@ def test_a_hard_bounce_suppresses_the_address(
     bounce = event(sandbox, RecordType="Bounce", ID=1, Type="HardBounce", Inactive=True, Email=EMAIL[1])
     assert post(account, bounce).status_code == 204
     assert look(id).status != "delivered"
-    assert Suppression.objects.get().address == EMAIL[1]
+    assert among(tenant.pk, [EMAIL]) == {EMAIL: "bounced"}
 
 
 def test_it_asks_for_the_login_that_some_services_send_only_then(

@@ -19,6 +19,7 @@ from delivery import dispatch
 from delivery.models import ProviderAccount
 from delivery.tests.factories import attempts, create_account, create_delivery, look
 from preferences.models import Suppression
+from preferences.suppressions import among
 from sandbox.testing import DEADLINE_S, RunningSandbox
 from tenants.models import Tenant
 
@@ -146,8 +147,8 @@ def test_stop_is_heeded(
 ) -> None:
     write(sandbox, "+15554440003", "STOP")
     hand_on_all(account, posted, 1)
-    suppressed = Suppression.objects.values_list("channel", "address", "reason")
-    assert list(suppressed) == [(WHATSAPP, "+15554440003", "unsubscribed")]
+    theirs = (WHATSAPP, "+15554440003")
+    assert among(tenant.pk, [theirs]) == {theirs: "unsubscribed"}
 
 
 def test_a_template_that_one_number_lacks_goes_by_another(

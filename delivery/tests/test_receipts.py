@@ -37,6 +37,7 @@ from delivery.tests.factories import (
     outcomes,
 )
 from preferences.models import Suppression
+from preferences.suppressions import among
 from sandbox.testing import RunningSandbox
 from tenants.context import tenant_scope
 from tenants.ids import new_id
@@ -220,8 +221,9 @@ def test_an_address_that_will_never_work_is_suppressed(
 ) -> None:
     id = send(tenant)
     tell(account, "undelivered", of=id, ErrorCode=code)
-    found = Suppression.objects.values_list("channel", "address", "reason")
-    assert list(found) == ([(*SMS, "bounced")] if is_suppressed else [])
+    assert among(tenant.pk, [SMS]) == ({SMS: "bounced"} if is_suppressed else {})
+    told = Suppression.objects.values_list("source", "reference")
+    assert list(told) == ([("receipt", str(id))] if is_suppressed else [])
 
 
 def test_it_suppresses_the_address_of_its_attempt_and_not_the_one_in_use(
@@ -231,7 +233,7 @@ def test_it_suppresses_the_address_of_its_attempt_and_not_the_one_in_use(
     tell(account, "failed", of=id, ErrorCode="30003")
     assert look(id).channel == "email"
     tell(account, "undelivered", of=id, ErrorCode="30005")
-    assert list(Suppression.objects.values_list("channel", "address")) == [SMS]
+    assert list(among(tenant.pk, [SMS, EMAIL])) == [SMS]
 
 
 def test_a_complaint_is_a_delivery_and_a_suppression(tenant: Tenant, account: ProviderAccount) -> None:

@@ -18,7 +18,7 @@ from pytest_django.fixtures import Settings
 from delivery import dispatch
 from delivery.models import ProviderAccount
 from delivery.tests.factories import create_account, create_delivery, create_twilio, look, twilio_settings
-from preferences.models import Suppression
+from preferences.suppressions import among
 from sandbox.testing import DEADLINE_S, RunningSandbox
 from tenants.models import Tenant
 
@@ -114,8 +114,7 @@ def test_stop_is_heeded_on_the_channel_that_it_came_by(
     assert hand_on(posted.get(timeout=DEADLINE_S)) == 204
     write(sandbox, account, ann, "STOP", OURS)
     assert hand_on(posted.get(timeout=DEADLINE_S)) == 403, "a text message is none of WhatsApp's account's"
-    suppressed = Suppression.objects.values_list("channel", "address", "reason")
-    assert list(suppressed) == [("sms", ann, "unsubscribed")]
+    assert among(tenant.pk, [("sms", ann), ("whatsapp", ann)]) == {("sms", ann): "unsubscribed"}
 
 
 def test_a_stranger_signs_nothing(account: ProviderAccount) -> None:

@@ -13,7 +13,8 @@ from delivery.models import Delivery
 from delivery.tests.factories import create_smtp, create_twilio
 from notifications.models import Notification
 from notifications.tests.calls import NOTIFICATIONS, a_notification, a_template, look, send
-from preferences.models import Preference, Recipient, Suppression
+from preferences.models import Preference, Recipient
+from preferences.suppressions import suppress
 from sandbox.testing import RunningSandbox
 from tenants.models import Tenant
 from tenants.tests.factories import Api, api, create_api_key, create_tenant
@@ -199,7 +200,7 @@ def test_nobody_is_dropped_in_silence(
 
 
 def test_a_suppressed_address_is_named(tenant: Tenant, service: Api, drain: Drain) -> None:
-    Suppression.objects.create(tenant=tenant, channel="email", address="ann@example.com", reason="bounced")
+    suppress(tenant.pk, [("email", "ann@example.com", "bounced")])
     id = send(service)["id"]
     drain()
     assert (look(service, id)["status"], look(service, id)["reason"]) == ("suppressed", "suppressed:bounced")

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ValidationError
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from preferences import phones
-from preferences.addresses import ADDRESS_FIELD, RecipientFields, comparable
 from preferences.channels import CHANNELS
 
 
@@ -44,14 +43,3 @@ def normalized_phone(form: forms.BaseForm, field: str, number: str, country: str
     if spelled is None:
         form.add_error(field, "This is not a phone number.")
     return spelled or number
-
-
-def normalized_address(form: forms.BaseForm, field: str, channel: str, address: str, country: str) -> str:
-    """An address as suppressions keep it; an error on `field` when the channel has no such address."""
-    kind = ADDRESS_FIELD.get(channel)
-    if kind == "phone":
-        return normalized_phone(form, field, address, country)
-    if kind is not None:
-        checked = validated(form, RecipientFields, {kind: address}, **{kind: field})
-        address = checked.get(kind, address)
-    return comparable(channel, address)

@@ -2,27 +2,40 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminTextInputWidget
 
-from preferences.addresses import comparable
-from preferences.admin.fields import channel_field, normalized_address
+from preferences import keyed, suppressions
+from preferences.addresses import spelled
+from preferences.admin.fields import channel_field
 from preferences.channels import CHANNELS
-from preferences.models import Suppression
-from tenants.admin.base import ModelForm, display
+from preferences.models import ADDRESS_LENGTH, Suppression
+from preferences.suppressions import Entry
+from tenants.admin.base import ModelForm, code, display
 from tenants.admin.filters import TENANT_FILTER, CreatedFilter
 from tenants.admin.newest import NewestFirstAdmin
 
 
 class SuppressionForm(ModelForm[Suppression]):
+    """The address goes in and never out: the row keeps its hash, and a mask."""
+
     channel = channel_field()
+    address = forms.CharField(max_length=ADDRESS_LENGTH, widget=UnfoldAdminTextInputWidget)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         tenant, channel, address = (cleaned.get(name) for name in ("tenant", "channel", "address"))
         if tenant and channel and address:
-            cleaned["address"] = normalized_address(self, "address", channel, address, tenant.country)
+            try:
+                cleaned["address"] = spelled(channel, address, tenant.country)
+            except ValueError as error:
+                self.add_error("address", str(error))
+                return cleaned
+            if suppressions.among(tenant.pk, [(channel, cleaned["address"])]):
+                self.add_error("address", "This address is suppressed already.")
         return cleaned
 
 
@@ -31,15 +44,32 @@ class SuppressionAdmin(NewestFirstAdmin[Suppression]):
     """Added and lifted (deleted), never edited."""
 
     form = SuppressionForm
-    list_display = ("address", "channel", "reason_label", "tenant", "created")
+    list_display = ("shown", "channel", "reason_label", "source", "since", "tenant", "created")
     list_select_related = ("tenant",)
-    list_filter = (TENANT_FILTER, "reason", ("created_at", CreatedFilter))
+    list_filter = (TENANT_FILTER, "reason", "source", ("created_at", CreatedFilter))
     search_help_text = "An address, whole"
     autocomplete_fields = ("tenant",)
-    fields = ("tenant", ("channel", "address"), "reason")
+    readonly_fields = ("shown", "source", "reference", "since", "created_at", "hashed")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Suppression | None = None) -> Any:
+        if obj is None:
+            return ((None, {"fields": ("tenant", ("channel", "address"), "reason")}),)
+        return (
+            (None, {"fields": ("tenant", ("channel", "shown"), "reason")}),
+            ("How it came", {"fields": (("source", "reference"), ("since", "created_at"))}),
+            ("What is kept of the address", {"fields": ("hashed",)}),
+        )
 
     def has_change_permission(self, request: HttpRequest, obj: Suppression | None = None) -> bool:
         return False
+
+    @display(description="Address")
+    def shown(self, suppression: Suppression) -> str:
+        return suppression.mask or "erased"
+
+    @display(description="Hash")
+    def hashed(self, suppression: Suppression) -> str:
+        return code(f"{suppression.key_id}:{suppression.address_hash}")
 
     @display(
         description="Reason",
@@ -51,12 +81,19 @@ class SuppressionAdmin(NewestFirstAdmin[Suppression]):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, str | list[str]]:
         return {"reason": Suppression.Reason.MANUAL, **super().get_changeform_initial_data(request)}
 
+    def save_model(self, request: HttpRequest, obj: Suppression, form: Any, change: bool) -> None:
+        by = request.user.get_username()
+        entry = Entry(obj.channel, form.cleaned_data["address"], obj.reason, reference=by)
+        kept = suppressions.row(obj.tenant_id, entry._replace(source=Suppression.Source.OPERATOR))
+        kept.pk = obj.pk
+        suppressions.store([kept])
+
     def exact_search(self, queryset: QuerySet[Suppression], term: str) -> QuerySet[Suppression]:
-        """Spelled as each channel would have it, so that the unique index answers."""
-        spelled = (Q(channel=channel, address=comparable(channel, term)) for channel in CHANNELS)
+        """Hashed as each channel would have it, so that the unique index answers."""
         anywhere = Q()
-        for address in spelled:
-            anywhere |= address
+        for channel in CHANNELS:
+            hashes = [digest.value for digest in keyed.of_address(channel, term)]
+            anywhere |= Q(channel=channel, address_hash__in=hashes)
         return queryset.filter(anywhere)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from itertools import count
 import pytest
 from django.test import Client
 
+from preferences.addresses import mask
 from preferences.models import Suppression
-from preferences.suppressions import suppress
+from preferences.suppressions import among, suppress
 from tenants.models import Tenant
 from tenants.tests.factories import create_tenant
 from tenants.tests.pages import assert_bounded, post, see, staff
@@ -34,7 +35,7 @@ def form(tenant: Tenant, **over: str) -> dict[str, str]:
 def create(tenant: Tenant) -> Suppression:
     address = f"user-{next(_number)}@example.com"
     suppress(tenant.pk, [("email", address, "bounced")])
-    return Suppression.objects.get(address=address)
+    return Suppression.objects.latest("pk")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,12 @@ def create(tenant: Tenant) -> Suppression:
 )
 def test_it_works(admin_client: Client, tenant: Tenant, channel: str, address: str, kept: str) -> None:
     post(admin_client, f"{SUPPRESSIONS}add/", form(tenant, channel=channel, address=address))
-    assert Suppression.objects.get().address == kept
+    assert among(tenant.pk, [(channel, kept)]) == {(channel, kept): "manual"}
+    row = Suppression.objects.get()
+    assert (row.source, row.reference) == ("operator", "admin")
+    page = see(admin_client, f"{SUPPRESSIONS}{row.pk}/change/")
+    assert mask(channel, kept) in page
+    assert kept not in page
 
 
 @pytest.mark.parametrize(("channel", "error"), [("email", "email address"), ("sms", "phone number")])
@@ -62,7 +68,7 @@ def test_it_refuses_what_is_no_address(
 def test_it_refuses_what_is_suppressed_already(admin_client: Client, tenant: Tenant) -> None:
     post(admin_client, f"{SUPPRESSIONS}add/", form(tenant))
     page = post(admin_client, f"{SUPPRESSIONS}add/", form(tenant, address="ANN@example.com"))
-    assert "already exists" in page
+    assert "suppressed already" in page
     assert Suppression.objects.count() == 1
 
 
@@ -82,9 +88,10 @@ def test_it_lets_only_those_lift_who_may_delete(tenant: Tenant) -> None:
 
 
 def test_it_finds_an_address_however_it_is_spelled(admin_client: Client, tenant: Tenant) -> None:
-    one = create(tenant)
     create(tenant)
-    found = admin_client.get(SUPPRESSIONS, {"q": one.address.upper()}).context["cl"].result_list
+    suppress(tenant.pk, [("email", "ann@example.com", "bounced")])
+    one = Suppression.objects.latest("pk")
+    found = admin_client.get(SUPPRESSIONS, {"q": "ANN@example.com"}).context["cl"].result_list
     assert found == [one]
 
 

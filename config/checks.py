@@ -78,6 +78,7 @@ def check_numbers(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
         "NOTIFICATION_RELEASE_WINDOW",
         "IDEMPOTENCY_HOURS",
         "RECIPIENT_TOKEN_SECONDS",
+        "PREFERENCE_PAGES_PER_MINUTE",
         "RATE_LIMIT_PER_MINUTE",
         "DATA_UPLOAD_MAX_MEMORY_SIZE",
         "WEB_THREADS",
@@ -116,6 +117,22 @@ def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessag
                 "PUBLIC_URL is this machine: no vendor's receipts will arrive.",
                 hint="Set PUBLIC_URL to the address that vendors reach.",
                 id="carillon.W011",
+            ),
+        ),
+        (
+            lambda: not settings.PUBLIC_URL.startswith("https://"),
+            checks.Warning(
+                "PUBLIC_URL is not https: mail programs offer no button to unsubscribe (RFC 8058).",
+                hint="Set PUBLIC_URL to an https address.",
+                id="carillon.W014",
+            ),
+        ),
+        (
+            lambda: settings.PREFERENCE_LINK_DAYS < 60,
+            checks.Warning(
+                "PREFERENCE_LINK_DAYS is less than the 60 days that mailbox providers ask of such links.",
+                hint="Raise PREFERENCE_LINK_DAYS.",
+                id="carillon.W015",
             ),
         ),
         (

@@ -23,6 +23,8 @@ environ.Env.read_env(CARILLON_HOME / "secrets.env")
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="insecure-build-key-replace-me")
+# Those before it: what they signed is still believed, links in mails above all.
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
@@ -231,6 +233,10 @@ STORAGES = {
 NOTIFICATION_RELEASE_WINDOW = env.int("NOTIFICATION_RELEASE_WINDOW", default=8)
 IDEMPOTENCY_HOURS = env.int("IDEMPOTENCY_HOURS", default=24)
 RECIPIENT_TOKEN_SECONDS = env.int("RECIPIENT_TOKEN_SECONDS", default=3600)
+# How long a link in a message opens the person's preferences (it unsubscribes for ever), and how often a
+# minute one person's pages may be asked for.
+PREFERENCE_LINK_DAYS = env.int("PREFERENCE_LINK_DAYS", default=180)
+PREFERENCE_PAGES_PER_MINUTE = env.int("PREFERENCE_PAGES_PER_MINUTE", default=60)
 # The live feed, a socket: the largest frame it may send, how many a second; how many a recipient may open.
 FEED_MAX_FRAME_BYTES = env.int("FEED_MAX_FRAME_BYTES", default=16 * 1024)
 FEED_FRAMES_PER_SECOND = env.int("FEED_FRAMES_PER_SECOND", default=50)

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from django.db.models import Q
+
 from preferences.channels import CHANNELS
 from preferences.models import Category, Preference, Recipient
 from tenants.context import tenant_scope
 
 _Level = Preference.Level
+
+Place = tuple[str, str]
+"""Where a switch is: a category's code, or nothing for all of them, and a channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,20 @@ def replace(recipient: Recipient, switches: Switches) -> None:
     with tenant_scope(recipient.tenant_id):
         Recipient.objects.select_for_update().filter(pk=recipient.pk).first()
         Preference.objects.filter(tenant_id=recipient.tenant_id, recipient=recipient).delete()
+        Preference.objects.bulk_create(rows)
+
+
+def change(recipient: Recipient, wanted: Mapping[Place, bool | None]) -> None:
+    """Set these switches and leave the others; None takes one away, so that the next wider one counts."""
+    if not wanted:
+        return
+    named = Q()
+    for category, channel in wanted:
+        named |= Q(key=category, channel=channel)
+    rows = [_switch(recipient, *place, on) for place, on in wanted.items() if on is not None]
+    with tenant_scope(recipient.tenant_id):
+        Recipient.objects.select_for_update().filter(pk=recipient.pk).first()
+        Preference.objects.filter(named, tenant_id=recipient.tenant_id, recipient=recipient).delete()
         Preference.objects.bulk_create(rows)
 
 

@@ -49,9 +49,11 @@ def test_it_works() -> None:
         ({"SECRET_KEY": "insecure-build-key-replace-me"}, "carillon.E010"),
         ({"DEBUG": True}, "carillon.E011"),
         ({"DEMO": True}, "carillon.W010"),
-        ({"PUBLIC_URL": "http://localhost:8000", "ALLOWED_HOSTS": ["localhost"]}, "carillon.W011"),
+        ({"PUBLIC_URL": "https://localhost:8000", "ALLOWED_HOSTS": ["localhost"]}, "carillon.W011"),
         ({"ALLOWED_HOSTS": ["other.example.com"]}, "carillon.W012"),
         ({"METRICS_TOKEN": ""}, "carillon.W013"),
+        ({"PUBLIC_URL": "http://notify.example.com"}, "carillon.W014"),
+        ({"PREFERENCE_LINK_DAYS": 59}, "carillon.W015"),
     ],
 )
 def test_it_finds_each_misconfiguration(over: dict[str, Any], expected: str) -> None:

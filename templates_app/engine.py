@@ -192,7 +192,7 @@ class Engine:
             return orjson.dumps(error.answer)
 
 
-def _compiled(content: dict[str, Any], layout: dict[str, Any] | None) -> bytes:
+def _compiled(content: Any, layout: Any) -> bytes:
     from templates_app.markup.compiling import compiled  # noqa: PLC0415 - only where templates are published
 
     signal.setitimer(signal.ITIMER_PROF, COMPILE_SECONDS)

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from html import unescape
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 from zoneinfo import ZoneInfo
 
 from minijinja import pass_state, safe
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from babel import Locale
 
 _STYLES = ("short", "medium", "long", "full")
-_LISTS = {"and": "standard", "or": "or", "plain": "unit"}
+_LISTS: Mapping[str, Literal["standard", "or", "unit"]] = {"and": "standard", "or": "or", "plain": "unit"}
 _FORMS = ("zero", "one", "two", "few", "many", "other")
 _SPACES = {0xA0: " ", 0x202F: " "}
 _LOCALES = 40  # kept in memory, about a megabyte each

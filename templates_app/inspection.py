@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from pydantic import ValidationError
 
+from templates_app.drafts import Draft
+from templates_app.finishing import Finished, finish
+from templates_app.kit import EMPTY, Kit
 from templates_app.overrides import checked
 from templates_app.workshop import Job, RenderError, Words, workshop
 from tenants.ids import new_id
 
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """The words for one channel in one locale, not yet stored. `sources`: part → MiniJinja source.
-
-    `format` is the HTML part's: html, markdown or mjml. `layout` is a code, empty for the default, or "none".
-    """
-
-    channel: str
-    locale: str
-    sources: Mapping[str, str]
-    format: str = "html"
-    layout: str = ""
+__all__ = ["ContentError", "Draft", "Findings", "InvalidTemplateError", "inspect"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,30 +52,47 @@ class InvalidTemplateError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Findings:
+    """`finished` are the drafts as they are rendered, in order; complete where there are no errors."""
+
     variables: list[str]
     errors: list[ContentError]
+    finished: list[Finished]
 
 
-def inspect(drafts: Sequence[Draft], sample_data: Mapping[str, Any]) -> Findings:
-    """Compile every part and render it with the sample data."""
+def inspect(drafts: Sequence[Draft], sample_data: Mapping[str, Any], kit: Kit = EMPTY) -> Findings:
+    """Put every draft together, compile it and render it with the sample data."""
     needed: set[str] = set()
-    errors = []
+    errors, finished = [], []
     for index, draft in enumerate(drafts):
         try:
-            needed |= _needed(draft, sample_data)
-            _try(draft, sample_data)
+            _variables(draft.sources, sample_data)  # first: what is wrong in a part stands in a line of it
+            made = finish(draft, kit)
+            needed |= _needed(made.sources, sample_data)
+            _try(draft, made, sample_data)
+            finished.append(made)
         except RenderError as error:
             place = (index, draft.channel, draft.locale, error.part, error.line)
             errors.append(ContentError(*place, error.code, error.message))
-    return Findings(sorted(needed), errors)
+    return Findings(sorted(needed), errors, finished)
 
 
-def _try(draft: Draft, data: Mapping[str, Any]) -> None:
-    (answer,) = workshop.render([_job(draft, data)])
+def _try(draft: Draft, made: Finished, data: Mapping[str, Any]) -> None:
+    jobs = [_job(sources, data, draft.locale) for sources in (made.sources, made.assembled)]
+    answer, as_written = workshop.render(jobs)
     if isinstance(answer, RenderError):
-        raise answer if answer.part else _located(draft, data, answer)
+        raise _as_the_author_has_it(answer, as_written, made, data)
     if answer.overrides:
         _check_overrides(draft.channel, answer.overrides)
+
+
+def _as_the_author_has_it(
+    error: RenderError, as_written: Words | RenderError, made: Finished, data: Mapping[str, Any]
+) -> RenderError:
+    """In a part and a line of the author's; what was compiled, or stands in a layout, has no such line."""
+    if isinstance(as_written, RenderError):
+        return as_written if as_written.part else _located(made.assembled, data, as_written)
+    found = error if error.part else _located(made.sources, data, error)
+    return RenderError(found.code, found.message, "html" if found.part in {"html", "text"} else found.part)
 
 
 def _check_overrides(channel: str, document: str) -> None:
@@ -96,41 +104,40 @@ def _check_overrides(channel: str, document: str) -> None:
         raise RenderError("invalid_overrides", f"{place}: {first['msg']}.", "overrides") from None
 
 
-def _located(draft: Draft, data: Mapping[str, Any], error: RenderError) -> RenderError:
+def _located(sources: Mapping[str, str], data: Mapping[str, Any], error: RenderError) -> RenderError:
     """The error with its part, when the engine died before it could say which."""
-    alone = [replace(draft, sources={part: source}) for part, source in draft.sources.items()]
-    answers = workshop.render([_job(one, data) for one in alone])
-    for part, answer in zip(draft.sources, answers, strict=True):
+    answers = workshop.render([_job({part: source}, data) for part, source in sources.items()])
+    for part, answer in zip(sources, answers, strict=True):
         if isinstance(answer, RenderError):
             return RenderError(answer.code, answer.message, part, answer.line)
     return error
 
 
-def _needed(draft: Draft, sample_data: Mapping[str, Any]) -> set[str]:
+def _needed(sources: Mapping[str, str], sample_data: Mapping[str, Any]) -> set[str]:
     """The names that the data must hold: those used, less those whose absence the author provided for."""
-    used = set(_variables(draft, sample_data))
-    asked = sorted(used & set(_asked_for(draft)))
+    used = set(_variables(sources, sample_data))
+    asked = sorted(used & set(_asked_for(sources)))
     without = [{key: value for key, value in sample_data.items() if key != name} for name in asked]
-    answers = workshop.render([_job(draft, data) for data in without])
+    answers = workshop.render([_job(sources, data) for data in without])
     optional = {name for name, answer in zip(asked, answers, strict=True) if isinstance(answer, Words)}
     return used - optional
 
 
-def _variables(draft: Draft, sample_data: Mapping[str, Any]) -> list[str]:
+def _variables(sources: Mapping[str, str], sample_data: Mapping[str, Any]) -> list[str]:
     try:
-        return workshop.variables(draft.sources)
+        return workshop.variables(sources)
     except RenderError as error:
-        raise error if error.part else _located(draft, sample_data, error) from None
+        raise error if error.part else _located(sources, sample_data, error) from None
 
 
 # `name is defined`, `name|default(…)`: the author thought of its absence. Whether everywhere, a render tells.
 _ASKED_FOR = re.compile(r"\b([^\W\d]\w*)\s*(?:\|\s*(?:default|d)\b|is\s+(?:not\s+)?(?:un)?defined\b)")
 
 
-def _asked_for(draft: Draft) -> Iterator[str]:
-    for source in draft.sources.values():
+def _asked_for(sources: Mapping[str, str]) -> Iterator[str]:
+    for source in sources.values():
         yield from _ASKED_FOR.findall(source)
 
 
-def _job(draft: Draft, data: Mapping[str, Any]) -> Job:
-    return Job(f"draft:{new_id()}", draft.sources, data)
+def _job(sources: Mapping[str, str], data: Mapping[str, Any], locale: str = "en") -> Job:
+    return Job(f"draft:{new_id()}", sources, data, locale)

@@ -26,6 +26,16 @@ def serves(wanted: str, available: Collection[str]) -> bool:
     return any(key in keys for key in _shorter(_key(wanted)))
 
 
+def spoken_locale(content: str, recipient: str) -> str:
+    """The locale that a content's dates and numbers are written in.
+
+    The recipient's where it is the content's language, `en-GB` of an `en` content; else they would stand in
+    another language than the words around them.
+    """
+    language, _, _ = _key(content).partition("-")
+    return recipient if _key(recipient).partition("-")[0] == language else content
+
+
 def _key(locale: str) -> str:
     return locale.replace("_", "-").lower()
 

@@ -52,7 +52,7 @@ class Proof:
 
 def proof(drafts: Sequence[Draft], *, tenant: Tenant, template: Template, data: Mapping[str, Any]) -> Proof:
     """Every draft with the data in it, in order. Nothing is stored."""
-    made, judged_by = wordings(drafts, data), setting(tenant, template, data)
+    made, judged_by = wordings(drafts, data, tenant), setting(tenant, template, data)
     found = lint(made, judged_by)
     return Proof(
         [_preview(wording, judged_by, found) for wording in made],

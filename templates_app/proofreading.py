@@ -7,7 +7,9 @@ from typing import Any
 
 from templates_app.escaping import harmless
 from templates_app.findings import Setting, Wording
+from templates_app.finishing import Finished, finish_all
 from templates_app.inspection import Draft
+from templates_app.kit import kit_of
 from templates_app.linting import Finding, lint
 from templates_app.models import Template
 from templates_app.segments import SmsPolicy
@@ -20,16 +22,21 @@ def proofread(
     drafts: Sequence[Draft], *, tenant: Tenant, template: Template, data: Mapping[str, Any]
 ) -> list[Finding]:
     """What there is to say of the drafts, with the data as their sample. Nothing is stored."""
-    return lint(wordings(drafts, data), setting(tenant, template, data))
+    return lint(wordings(drafts, data, tenant), setting(tenant, template, data))
 
 
-def wordings(drafts: Sequence[Draft], data: Mapping[str, Any]) -> list[Wording]:
+def wordings(drafts: Sequence[Draft], data: Mapping[str, Any], tenant: Tenant) -> list[Wording]:
     """Each draft with the words it makes of the data, or why it makes none; in order."""
-    jobs = [Job(f"preview:{new_id()}", draft.sources, harmless(draft.channel, data)) for draft in drafts]
-    rendered = workshop.render(jobs)
+    finished = finish_all(drafts, kit_of(tenant))
+    jobs = [
+        Job(f"preview:{new_id()}", made.sources, harmless(draft.channel, data), draft.locale, tenant.timezone)
+        for draft, made in zip(drafts, finished, strict=True)
+        if isinstance(made, Finished)
+    ]
+    rendered = iter(workshop.render(jobs))
     return [
-        Wording(index, draft, words, _names(draft))
-        for index, (draft, words) in enumerate(zip(drafts, rendered, strict=True))
+        Wording(index, draft, next(rendered) if isinstance(made, Finished) else made, _names(made))
+        for index, (draft, made) in enumerate(zip(drafts, finished, strict=True))
     ]
 
 
@@ -37,8 +44,10 @@ def setting(tenant: Tenant, template: Template, data: Mapping[str, Any]) -> Sett
     return Setting(template.category, tenant.locale, SmsPolicy.of(tenant), data)
 
 
-def _names(draft: Draft) -> frozenset[str]:
+def _names(made: Finished | RenderError) -> frozenset[str]:
+    if isinstance(made, RenderError):
+        return frozenset()
     try:
-        return frozenset(workshop.variables(draft.sources))
+        return frozenset(workshop.variables(made.sources))
     except RenderError:
         return frozenset()

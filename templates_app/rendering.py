@@ -12,7 +12,7 @@ from uuid import UUID
 
 from templates_app.engine import PARTS
 from templates_app.escaping import harmless
-from templates_app.locales import best_locale
+from templates_app.locales import best_locale, spoken_locale
 from templates_app.models import TemplateContent
 from templates_app.workshop import Job, RenderError, Words, workshop
 
@@ -21,19 +21,21 @@ __all__ = ["RenderError", "RenderRequest", "Words", "render_many"]
 
 @dataclass(frozen=True, slots=True)
 class RenderRequest:
-    """`locale` is the recipient's, `fallback_locale` the tenant's; BCP 47."""
+    """`locale` is the recipient's, `fallback_locale` the tenant's; BCP 47. `timezone` is an IANA name."""
 
     version_id: UUID
     channel: str
     locale: str
     fallback_locale: str
     data: Mapping[str, Any]
+    timezone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
     key: str
     sources: Mapping[str, str]
+    locale: str
 
 
 Version = Mapping[str, Mapping[str, Content]]  # channel → locale → content
@@ -47,12 +49,18 @@ def render_many(requests: Sequence[RenderRequest]) -> list[Words | RenderError]:
     versions = _versions.many({request.version_id for request in requests})
     found = [_content(request, versions.get(request.version_id, {})) for request in requests]
     jobs = [
-        Job(content.key, content.sources, harmless(request.channel, request.data))
+        _job(content, request)
         for request, content in zip(requests, found, strict=True)
         if isinstance(content, Content)
     ]
     rendered = iter(workshop.render(jobs))
     return [next(rendered) if isinstance(content, Content) else content for content in found]
+
+
+def _job(content: Content, request: RenderRequest) -> Job:
+    data = harmless(request.channel, request.data)
+    locale = _spoken(content.locale, request.locale)
+    return Job(content.key, content.sources, data, locale, request.timezone)
 
 
 def _content(request: RenderRequest, version: Version) -> Content | RenderError:
@@ -64,6 +72,7 @@ def _content(request: RenderRequest, version: Version) -> Content | RenderError:
 
 
 _best_locale = lru_cache(maxsize=4096)(best_locale)
+_spoken = lru_cache(maxsize=4096)(spoken_locale)
 
 
 class VersionCache:
@@ -97,7 +106,7 @@ _versions = VersionCache(size=256)
 def _load(ids: Sequence[UUID]) -> dict[UUID, Version]:
     versions: dict[UUID, dict[str, dict[str, Content]]] = {}
     rows = TemplateContent.objects.filter(version__in=ids, version__published_at__isnull=False)
-    for row in rows.only("version_id", "channel", "locale", *PARTS):
+    for row in rows.only("version_id", "channel", "locale", "compiled", *PARTS):
         locales = versions.setdefault(row.version_id, {}).setdefault(row.channel, {})
-        locales[row.locale] = Content(str(row.pk), row.sources())
+        locales[row.locale] = Content(str(row.pk), row.compiled or row.sources(), row.locale)
     return dict(versions)

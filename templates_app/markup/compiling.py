@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple, TypedDict
+from typing import TypedDict
 
 from templates_app.markup import markdown, mjml
 from templates_app.markup.errors import MarkupError
 from templates_app.markup.inlining import inlined
 from templates_app.markup.plain_text import text_of
-from templates_app.markup.protection import Protection
+from templates_app.markup.protection import Protection, inert
+from templates_app.markup.slots import is_slot
 from templates_app.tags import Kind, Piece, pieces
-
-SLOT = "content"
-"""`{{ content }}`, where a layout has the content."""
 
 _IS_MJML = re.compile(r"\s*(?:<\?xml[^>]*>|<!--.*?-->|\s)*<mjml\b", re.DOTALL | re.IGNORECASE)
 
@@ -23,21 +21,17 @@ class Source(TypedDict):
     source: str
 
 
-class Mail(NamedTuple):
+class Mail(TypedDict):
     html: str
     text: str
 
 
-def is_slot(piece: Piece) -> bool:
-    return piece.kind is Kind.PRINT and piece.inside == SLOT
-
-
-def compiled(content: Source, layout: Source | None) -> dict[str, Any]:
-    """`{"html", "text"}`. Raises MarkupError."""
+def compiled(content: Source, layout: Source | None) -> Mail:
+    """Raises MarkupError. MJML alone says itself which of its styles are to stand in the elements."""
     tags = Protection()
     html = _html(content, layout, tags)
-    text = text_of(html, tags)
-    return {"html": tags.restore(inlined(html, tags)), "text": tags.restore(text)}
+    made = inert(html) if content["format"] == "mjml" else inlined(html, tags)
+    return {"html": tags.restore(made), "text": tags.restore(text_of(html, tags))}
 
 
 def _html(content: Source, layout: Source | None, tags: Protection) -> str:

@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.html import format_html
 
+from templates_app.admin import previews
 from templates_app.admin.contents import ContentForm, ContentFormSet, VersionForm, readable
-from templates_app.admin.previews import previews
 from templates_app.admin.templates import VERSION_TONES, start_draft, state_of
 from templates_app.inspection import InvalidTemplateError
 from templates_app.models import PublishedVersionError, TemplateContent, TemplateVersion
@@ -176,7 +176,7 @@ class TemplateVersionAdmin(OperatorAdmin[TemplateVersion]):
             "title": f"{version.template.name}, version {version.number}",
             "opts": self.opts,
             "version": version,
-            "channels": previews(version),
+            **previews.context(request, version),
         }
         return TemplateResponse(request, "templates_app/admin/preview.html", context)
 

@@ -131,8 +131,9 @@ class Message:
     `overrides` is what template and request say in the channel's own terms (`templates_app.overrides`).
     `data` is the template's. `expires_at` is the deadline: ask a vendor that stores messages to drop it then.
     `badge` is how many the recipient has not read. `window_until` is until when the recipient may be written
-    to freely, where a channel asks for their word first. Messages of one `template_version_id` differ in
-    their data alone.
+    to freely, where a channel asks for their word first. `unsubscribe_url` is where the recipient leaves by
+    one click, empty where the category has no way out. Messages of one `template_version_id` differ in their
+    data alone.
     """
 
     id: UUID
@@ -151,6 +152,7 @@ class Message:
     expires_at: dt.datetime | None = None
     badge: int | None = None
     window_until: dt.datetime | None = None
+    unsubscribe_url: str = ""
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -100,6 +100,30 @@ class EspContract(HttpContract):
         ]
         self.arrives(sandbox, messages)
         self.assert_few_calls(sandbox, messages)
+
+    def test_each_has_a_way_out_of_their_own(self, sandbox: RunningSandbox) -> None:
+        """RFC 8058: in one call, by headers that differ; a mail to one alone has them, too."""
+        messages = [
+            mail(f"p{n}@example.com", f"Hi {n}", "Hello", unsubscribe_url=f"https://shop.example/u/{n}-{n}")
+            for n in range(30)
+        ]
+        for sent in (messages, messages[:1]):
+            sandbox.clear()
+            self.arrives(sandbox, sent)
+            for got in sandbox.messages():
+                number = got["to"].partition("@")[0][1:]
+                assert places(got) == f"<https://shop.example/u/{number}-{number}>"
+                assert got["headers"]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+        self.assert_few_calls(sandbox, messages)
+
+    def test_who_has_no_way_out_shares_no_call_with_who_has(self, sandbox: RunningSandbox) -> None:
+        ways = [f"https://shop.example/u/{n}" if n % 2 else "" for n in range(6)]
+        messages = [
+            mail(f"p{n}@example.com", "Hi", "Hello", unsubscribe_url=way) for n, way in enumerate(ways)
+        ]
+        self.arrives(sandbox, messages)
+        found = {got["to"]: places(got) for got in sandbox.messages()}
+        assert [found[message.to] for message in messages] == [f"<{way}>" if way else None for way in ways]
 
     def test_text_alone_shares_a_call(self, sandbox: RunningSandbox) -> None:
         self.arrives(sandbox, [mail(f"p{n}@example.com", f"Hi {n}", f"Nr {n}") for n in range(5)])
@@ -333,6 +357,12 @@ def listening() -> Iterator[Listener]:
         Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield listener
         listener.shutdown()
+
+
+def places(got: Mapping[str, Any]) -> str | None:
+    """Where the reader can leave, as the sandbox got it."""
+    found: str | None = got["headers"].get("List-Unsubscribe")
+    return found
 
 
 def mail(to: str, subject: str, text: str, html: str = "", **over: Any) -> Message:

@@ -141,7 +141,7 @@ def mail_of(document: dict[str, Any], place: dict[str, Any]) -> Mail:
         text=said(content.get("text/plain")),
         html=said(content.get("text/html")),
         metadata={**document.get("custom_args", {}), **place.get("custom_args", {})},
-        headers=document.get("headers", {}),
+        headers={**document.get("headers", {}), **place.get("headers", {})},
         data={
             "categories": document.get("categories", []),
             "cc": place.get("cc"),

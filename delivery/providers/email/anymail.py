@@ -39,6 +39,7 @@ from delivery.providers.base import (
 )
 from delivery.providers.email.batching import Batch, Limits, batches, say_the_same
 from delivery.providers.email.composing import Composer, Mail, Words, bad_message, written
+from delivery.providers.email.way_out import MAILTO
 from delivery.providers.email.tracking import MAILED_TO, REFERENCE, Tracked
 from delivery.providers.http import Reply, exchange
 
@@ -49,6 +50,7 @@ Outcome = Sent | ProviderError
 
 class EspSettings(ProviderSettings):
     sender: str = Field(title="From", description="Ann's Shop <hello@shop.example>", pattern=r"@")
+    unsubscribe_mailto: str = MAILTO
 
 
 class Esp(Tracked):
@@ -76,7 +78,7 @@ class Esp(Tracked):
 
     def _compose(self, messages: Sequence[Message]) -> tuple[list[Mail], dict[str, Outcome]]:
         """The mails, and what is no mail."""
-        composer = Composer(self.settings.sender)
+        composer = Composer(self.settings.sender, self.settings.unsubscribe_mailto)
         mails: list[Mail] = []
         refused: dict[str, Outcome] = {}
         for message in messages:
@@ -212,7 +214,7 @@ class HttpEsp(Esp):
 
 
 def labelled(batch: Batch, words: Words) -> Any:
-    """A mail to all of them, with tags and metadata where anymail looks for them."""
+    """A mail to all of them, with tags, metadata and own headers where anymail looks for them."""
     envelope = batch[0].envelope
     mail: Any = written(words, envelope, [one.to for one in batch])
     mail.metadata = dict(envelope.metadata)
@@ -220,8 +222,11 @@ def labelled(batch: Batch, words: Words) -> Any:
         mail.tags = list(envelope.tags)
     if len(batch) == 1:
         mail.metadata |= _marks(batch[0])
+        mail.extra_headers |= dict(batch[0].own_headers)
     else:
         mail.merge_metadata = {one.to: _marks(one) for one in batch}
+        if batch[0].own_headers:  # then all have some
+            mail.merge_headers = {one.to: dict(one.own_headers) for one in batch}
     return mail
 
 

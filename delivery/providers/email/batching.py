@@ -46,7 +46,7 @@ def _kind(mail: Mail, limits: Limits) -> Hashable:
     if envelope.cc or envelope.bcc or (envelope.attachments and not limits.attachments):
         return mail.message.reference
     words = mail.words if mail.words.size > limits.own_words else bool(mail.words.html)
-    return envelope, words
+    return envelope, words, bool(mail.own_headers)
 
 
 def _within(group: Sequence[Mail], limits: Limits) -> Iterator[Batch]:

@@ -24,6 +24,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.utils.html import strip_tags
 
 from delivery.providers.base import Attachment, ErrorKind, Message, ProviderError
+from delivery.providers.email.way_out import PLACES, Headers, list_headers
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _HEADER_NAME = re.compile(r"[\x21-\x39\x3b-\x7e]+")  # RFC 5322, section 3.6.8
@@ -63,9 +64,12 @@ class Envelope(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Mail:
+    """`own_headers` are this reader's alone, however many mails share a call."""
+
     message: Message
     words: Words
     envelope: Envelope
+    own_headers: Headers = ()
 
     @property
     def to(self) -> str:
@@ -75,8 +79,10 @@ class Mail:
 class Composer:
     """Composes one chunk's mails; what it made of an HTML is kept for the next that says the same."""
 
-    def __init__(self, sender: str) -> None:
+    def __init__(self, sender: str, mailto: str = "") -> None:
+        """`mailto` is where readers may also write to if they want no more."""
         self._sender = sender
+        self._mailto = mailto
         self._made: dict[tuple[str, str], Words] = {}
 
     def compose(self, message: Message) -> Mail:
@@ -86,7 +92,7 @@ class Composer:
             _refuse_other_recipients(message.to, envelope)
         except (AnymailInvalidAddress, ValueError, TypeError, AttributeError) as error:
             raise bad_message(f"cannot be written as a mail: {type(error).__name__}") from None
-        return Mail(message, self._words(message), envelope)
+        return Mail(message, self._words(message), envelope, self._own_headers(message, envelope))
 
     def _envelope(self, message: Message) -> Envelope:
         said = message.overrides
@@ -102,6 +108,12 @@ class Composer:
         )
         _refuse_injection(message, envelope)
         return envelope
+
+    def _own_headers(self, message: Message, envelope: Envelope) -> Headers:
+        """None where the request names a way out of its own."""
+        if any(name.lower() == PLACES.lower() for name, _ in envelope.headers):
+            return ()
+        return list_headers(message.unsubscribe_url, self._mailto)
 
     def _words(self, message: Message) -> Words:
         content = message.content

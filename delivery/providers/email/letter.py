@@ -22,7 +22,7 @@ class Letter:
     def __init__(self, mail: Mail) -> None:
         domain = parseaddr(mail.envelope.sender)[1].rpartition("@")[2]
         self.message_id = f"<{mail.message.id}@{domain}>"
-        headers = {**labels(mail.envelope), "Message-ID": self.message_id}
+        headers = {**labels(mail.envelope), **dict(mail.own_headers), "Message-ID": self.message_id}
         document = written(mail.words, mail.envelope, [mail.to], headers)
         try:
             self.sender = _path(document.from_email)
@@ -45,11 +45,16 @@ def _source(document: EmailMultiAlternatives) -> bytes:
 
 
 class _Folding(Compat32):
-    """Folds only what has to be; looking at each header as if it had to takes a tenth of a mail's time."""
+    """Folds only what has to be; looking at each header as if it had to takes a tenth of a mail's time.
+
+    A word longer than a line, such as a link, would leave the name alone in the first line and not fit into
+    the second: it is left where it is, up to what a line may hold at all (RFC 5322, section 2.1.1).
+    """
 
     def fold_binary(self, name: str, value: Any) -> bytes:
         line = f"{name}: {value}"
-        if len(line) <= 76 and line.isascii() and line.isprintable():
+        fits = len(line) <= 76 or (len(line) <= 998 and max(map(len, line.split(" "))) > 76)
+        if fits and line.isascii() and line.isprintable():
             return f"{line}{self.linesep}".encode()
         return super().fold_binary(name, value)
 

@@ -29,6 +29,7 @@ from delivery.providers.base import (
 )
 from delivery.providers.email.composing import Composer
 from delivery.providers.email.letter import Letter
+from delivery.providers.email.way_out import MAILTO
 
 _ENHANCED = re.compile(r"\b[245]\.(\d{1,3}\.\d{1,3})\b")
 _NOBODY = {"1.1", "1.2", "1.3", "1.6", "1.10", "2.1"}
@@ -50,6 +51,7 @@ class Smtp(Provider):
         password: SecretStr | None = Field(None, title="Password")
         security: str = Field("starttls", title="Security", pattern=r"^(starttls|tls|none)$")
         sender: str = Field(title="From", description="Ann's Shop <hello@shop.example>", pattern=r"@")
+        unsubscribe_mailto: str = MAILTO
 
     async def send(self, messages: Sequence[Message]) -> list[Sent | ProviderError]:
         return await asyncio.to_thread(self._send, messages)
@@ -65,7 +67,8 @@ class Smtp(Provider):
             self._close(backend)
 
     def _send(self, messages: Sequence[Message]) -> list[Sent | ProviderError]:
-        backend, composer, begun = self._backend(), Composer(self.settings.sender), time.monotonic()
+        backend, begun = self._backend(), time.monotonic()
+        composer = Composer(self.settings.sender, self.settings.unsubscribe_mailto)
         outcomes: list[Sent | ProviderError] = []
         try:
             for message in messages:

@@ -170,3 +170,37 @@ def test_a_long_header_is_folded() -> None:
     source = Letter(compose(Content(subject=subject, body="b"))).source
     assert max(map(len, source.split(b"\r\n"))) <= 78
     assert message_from_bytes(source, policy=policy.default)["Subject"] == subject.strip()
+
+
+WAY_OUT = "https://notify.example.com/unsubscribe/" + "t" * 112
+
+
+def test_a_way_out_stands_in_the_headers() -> None:
+    """https://www.rfc-editor.org/rfc/rfc8058#section-8.1"""
+    mail = read(compose(unsubscribe_url=WAY_OUT))
+    assert mail["List-Unsubscribe"] == f"<{WAY_OUT}>"
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+def test_where_there_is_none_nothing_says_so() -> None:
+    mail = read(compose())
+    assert "List-Unsubscribe" not in mail
+    assert "List-Unsubscribe-Post" not in mail
+
+
+def test_a_mailto_comes_second_and_says_who_writes() -> None:
+    """RFC 2369, section 2: by preference."""
+    composed = Composer(SENDER, "leave+news@shop.example").compose(message(unsubscribe_url=WAY_OUT))
+    source = Letter(composed).source
+    assert max(map(len, source.split(b"\r\n"))) < 998, "RFC 5322, section 2.1.1"
+    told = "".join(str(read(composed)["List-Unsubscribe"]).split())
+    assert b"\r\nList-Unsubscribe: <https" in source
+    subject = f"unsubscribe%20{WAY_OUT.rpartition('/')[2]}"
+    assert told == f"<{WAY_OUT}>,<mailto:leave+news@shop.example?subject={subject}>"
+
+
+def test_a_way_out_of_the_requests_own_goes_first() -> None:
+    own = {"headers": {"list-unsubscribe": "<https://shop.example/bye>"}}
+    mail = read(compose(unsubscribe_url=WAY_OUT, overrides=own))
+    assert mail.get_all("List-Unsubscribe") == ["<https://shop.example/bye>"]
+    assert "List-Unsubscribe-Post" not in mail

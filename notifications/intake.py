@@ -1,13 +1,13 @@
 """The one door: whatever asks for a notification comes in by `accept`.
 
-It checks, stores and answers. It never calls another service; who the recipient is and what they want is
-planning's business.
+It checks (`notifications.checking`), stores and answers. It never calls another service; who the recipient is
+and what they want is planning's business.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -17,21 +17,18 @@ from django.db import transaction
 from django.utils import timezone
 
 from notifications import files, rings
+from notifications.checking import Checked, Refused, check
 from notifications.models import Intake, Notification, NotificationStatus
 from notifications.requests import PRIORITIES, NewNotification
-from preferences.addresses import RecipientFields, normalize
-from preferences.categories import categories
+from preferences.addresses import RecipientFields
 from preferences.directory import merge
-from preferences.rules import CategoryRule
-from templates_app.catalog import PublishedTemplate, missing_variables, published
 from tenants.bulk import copy_rows
-from tenants.channels import CHANNELS, Plain, named, plain
 from tenants.context import tenant_scope
 from tenants.ids import new_id
 from tenants.models import Tenant
-from tenants.problems import FieldError, Problem
+from tenants.problems import Problem
 
-FURTHEST = dt.timedelta(days=366)
+__all__ = ["Accepted", "Checked", "Refused", "accept", "accept_one", "check", "insert", "refusal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +40,6 @@ class Accepted:
     reference: str
     created_at: dt.datetime
     send_at: dt.datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Why a notification was not taken. Nothing of it is stored."""
-
-    errors: list[FieldError]
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A notification that may be stored: the request, and what it leaves open filled in."""
-
-    request: NewNotification
-    recipient: str | RecipientFields
-    template: PublishedTemplate | None
-    channels: Sequence[Plain]
-    category: CategoryRule
-    send_at: dt.datetime | None
-    expires_at: dt.datetime | None
 
 
 def accept(
@@ -107,103 +84,6 @@ def refusal(refused: Refused) -> Problem:
     first = refused.errors[0]
     status = _STATUSES.get(first.code, 422)
     return Problem(status, first.code, first.detail, errors=refused.errors)
-
-
-def check(
-    tenant: Tenant, requests: Sequence[NewNotification], *, now: dt.datetime
-) -> list[Checked | Refused]:
-    """Each request against the templates, categories and channels that there are: two queries for all."""
-    wanted = {(r.template, r.template_version) for r in requests if r.template is not None}
-    templates = published(tenant.pk, wanted)
-    known = categories(tenant.pk)
-    return [_check(tenant, request, templates, known, now) for request in requests]
-
-
-def _check(
-    tenant: Tenant,
-    request: NewNotification,
-    templates: dict[tuple[str, int | None], PublishedTemplate],
-    known: dict[str, CategoryRule],
-    now: dt.datetime,
-) -> Checked | Refused:
-    template = templates.get((request.template, request.template_version)) if request.template else None
-    if request.template and template is None:
-        return Refused([_no_template(request)])
-    code = request.category or (template.category if template else "transactional")
-    channels = plain(request.channels or ()) or (template.channels if template else ())
-    errors = [
-        *files.errors(request),
-        *_category_errors(code, known),
-        *(_channel_errors(channels, template) if channels else _default_errors(tenant, template)),
-        *_timing_errors(request, now),
-    ]
-    if template is not None:
-        errors += _variable_errors(template, request.data)
-    try:
-        recipient = _recipient(tenant, request.recipient)
-    except Problem as problem:
-        return Refused([*errors, *problem.errors])
-    if errors:
-        return Refused(errors)
-    channels = channels or tenant.default_channels
-    return Checked(
-        request, recipient, template, channels, known[code], request.sending_time(now), request.deadline(now)
-    )
-
-
-def _recipient(tenant: Tenant, given: str | RecipientFields) -> str | RecipientFields:
-    return given if isinstance(given, str) else normalize(given, tenant.country, "/recipient")
-
-
-def _no_template(request: NewNotification) -> FieldError:
-    version = f" with a published version {request.template_version}" if request.template_version else ""
-    return FieldError(
-        "/template", "template_not_found", f"There is no template {request.template!r}{version}."
-    )
-
-
-def _variable_errors(template: PublishedTemplate, data: dict[str, Any]) -> Iterator[FieldError]:
-    for name in missing_variables(template, data):
-        yield FieldError(f"/data/{name}", "missing_variable", f"Template {template.code!r} needs {name!r}.")
-
-
-def _category_errors(code: str, known: dict[str, CategoryRule]) -> Iterator[FieldError]:
-    if code not in known:
-        yield FieldError("/category", "unknown_category", f"There is no category {code!r}.")
-
-
-def _channel_errors(channels: Sequence[Plain], template: PublishedTemplate | None) -> Iterator[FieldError]:
-    for place, channel in named(channels):
-        pointer = f"/channels{place}"
-        if channel not in CHANNELS:
-            yield FieldError(pointer, "unknown_channel", f"There is no channel {channel!r}.")
-        elif template is not None and channel not in template.content_channels:
-            detail = f"Template {template.code!r} has no content for {channel}."
-            yield FieldError(pointer, "channel_without_content", detail)
-
-
-def _default_errors(tenant: Tenant, template: PublishedTemplate | None) -> Iterator[FieldError]:
-    """The tenant's channels are for all its templates: those without content are skipped, but not all."""
-    channels = tenant.default_channels
-    names = [name for _, name in named(channels)]
-    if not names:
-        yield FieldError("/channels", "no_channels", "Neither request, template nor tenant names a channel.")
-    elif template is not None and template.content_channels.isdisjoint(names):
-        detail = f"Template {template.code!r} has no content for any of the tenant's channels."
-        yield FieldError("/channels", "channel_without_content", detail)
-    else:
-        yield from _channel_errors(channels, None)
-
-
-def _timing_errors(request: NewNotification, now: dt.datetime) -> Iterator[FieldError]:
-    send_at, deadline = request.sending_time(now), request.deadline(now)
-    if send_at is not None and send_at > now + FURTHEST:
-        field = "delay" if request.delay else "send_at"
-        yield FieldError(
-            f"/{field}", "too_far_ahead", "A notification can be scheduled at most a year ahead."
-        )
-    if deadline is not None and deadline <= (send_at or now):
-        yield FieldError("/expires_at", "already_expired", "It would expire before it can be sent.")
 
 
 def _answer(item: Checked, id: UUID, now: dt.datetime) -> Accepted:
@@ -267,7 +147,7 @@ def _row(
     is_test: bool,
     batch_id: UUID | None,
 ) -> tuple[Any, ...]:
-    request, template = item.request, item.template
+    request, template = item.request, item.choice.version
     status = NotificationStatus.SCHEDULED if item.send_at else NotificationStatus.ACCEPTED
     return (
         *(id, tenant.pk, *_whom(item.recipient), template.code if template else ""),
@@ -283,8 +163,16 @@ def _row(
             batch_id,
             is_test,
         ),
-        *(status.value, "", "[]", now, now),
+        *(status.value, "", _json(_trace(item, now)), now, now),
     )
+
+
+def _trace(item: Checked, now: dt.datetime) -> list[dict[str, str]]:
+    """Which version of its template it is pinned to and why; planning goes on from there."""
+    if item.choice.version is None:
+        return []
+    at, decision = now.isoformat().replace("+00:00", "Z"), f"version {item.choice.version.number}"
+    return [{"at": at, "step": "version", "decision": decision, "reason": item.choice.reason}]
 
 
 def _whom(recipient: str | RecipientFields) -> tuple[str, str, str | None]:

@@ -296,7 +296,7 @@ def _payload(n: Due) -> dict[str, Any]:
 
 _RECORD = """
     UPDATE notifications_notification n
-       SET status = s.status, reason = s.reason, trace = s.trace, changed_at = %(now)s
+       SET status = s.status, reason = s.reason, trace = n.trace || s.trace, changed_at = %(now)s
       FROM json_to_recordset(%(plans)s::json) AS s(id uuid, status text, reason text, trace jsonb)
      WHERE n.id = s.id
 """

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import F, Q
 
+from templates_app.cohorts import is_among
 from templates_app.models import TemplateContent, TemplateVersion
 from tenants.channels import Plain
 
@@ -22,15 +24,49 @@ _REMEMBERED_AT_MOST = 10_000
 
 @dataclass(frozen=True, slots=True)
 class PublishedTemplate:
-    """`channels` is for requests that name none; `content_channels` are those the version has words for."""
+    """`channels` is for requests that name none; `content_channels` are those the version has words for.
 
+    `canary`, of one that was not asked for by its number, is what some recipients get in its place.
+    """
+
+    template_id: UUID
     code: str
     version_id: UUID
     number: int
     category: str
     channels: tuple[Plain, ...]
     variables: tuple[str, ...]
+    schema: Mapping[str, Any] | None
     content_channels: frozenset[str]
+    canary: Canary | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    version: PublishedTemplate
+    percent: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which version a notification gets, and why: requested, published, canary or not_in_canary.
+
+    Without a version: one whose words are ready and need no template.
+    """
+
+    version: PublishedTemplate | None
+    reason: str
+
+
+def choose(found: PublishedTemplate, *, number: int | None, recipient: str) -> Choice:
+    """`number` is the version that was asked for, `recipient` the same text for the same person."""
+    if number is not None:
+        return Choice(found, "requested")
+    if found.canary is None:
+        return Choice(found, "published")
+    if is_among(found.canary.percent, found.template_id, recipient):
+        return Choice(found.canary.version, "canary")
+    return Choice(found, "not_in_canary")
 
 
 _remembered: dict[tuple[UUID, Wanted], tuple[float, PublishedTemplate]] = {}
@@ -89,43 +125,61 @@ def _remember(tenant_id: UUID, templates: Mapping[Wanted, PublishedTemplate], no
 
 
 def _look_up(tenant_id: UUID, wanted: set[Wanted]) -> dict[Wanted, PublishedTemplate]:
+    rows = _rows(tenant_id, wanted)
+    found: dict[Wanted, PublishedTemplate] = {
+        (row["template__code"], row["number"]): _template(row) for row in rows
+    }
+    by_id = {template.version_id: template for template in found.values()}
+    for row in rows:
+        if row["template__published"] == row["pk"]:
+            found[row["template__code"], None] = _current(row, by_id)
+    return {one: found[one] for one in wanted if one in found}
+
+
+def _rows(tenant_id: UUID, wanted: set[Wanted]) -> list[dict[str, Any]]:
+    """Also the canaries of those whose current version is wanted."""
     current = {code for code, number in wanted if number is None}
-    asked = Q(template__code__in=current, template__published=F("pk"))
+    asked = Q(template__code__in=current) & (Q(template__published=F("pk")) | Q(template__canary=F("pk")))
     for code, number in wanted:
         if number is not None:
             asked |= Q(template__code=code, number=number)
     rows = TemplateVersion.objects.filter(
         asked, template__tenant=tenant_id, template__archived_at=None, published_at__isnull=False
     )
-    found: dict[Wanted, PublishedTemplate] = {}
-    for row in rows.order_by().values(
-        *_COLUMNS, content_channels=ArrayAgg("contents__channel", distinct=True)
-    ):
-        template = _template(row)
-        if row["template__published"] == template.version_id:
-            found[template.code, None] = template
-        found[template.code, template.number] = template
-    return {one: found[one] for one in wanted if one in found}
+    spoken = ArrayAgg("contents__channel", distinct=True)
+    return list(rows.order_by().values(*_COLUMNS, content_channels=spoken))
+
+
+def _current(row: Mapping[str, Any], versions: Mapping[UUID, PublishedTemplate]) -> PublishedTemplate:
+    tried = versions.get(row["template__canary"])
+    canary = Canary(tried, row["template__canary_percent"]) if tried else None
+    return replace(versions[row["pk"]], canary=canary)
 
 
 _COLUMNS = (
     "pk",
     "number",
     "variables",
+    "schema",
+    "template",
     "template__code",
     "template__category",
     "template__channels",
     "template__published",
+    "template__canary",
+    "template__canary_percent",
 )
 
 
 def _template(row: Mapping[str, Any]) -> PublishedTemplate:
     return PublishedTemplate(
+        template_id=row["template"],
         code=row["template__code"],
         version_id=row["pk"],
         number=row["number"],
         category=row["template__category"],
         channels=tuple(row["template__channels"]),
         variables=tuple(row["variables"]),
+        schema=row["schema"],
         content_channels=frozenset(row["content_channels"]),
     )

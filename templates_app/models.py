@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from templates_app.engine import PARTS
+from templates_app.history import TemplateRelease
 from templates_app.house_style import Brand, Layout, Partial
 from tenants.ids import new_id
 from tenants.models import Tenant
@@ -18,6 +19,7 @@ __all__ = [
     "PublishedVersionError",
     "Template",
     "TemplateContent",
+    "TemplateRelease",
     "TemplateVersion",
     "refuse_if_published",
 ]
@@ -39,6 +41,11 @@ class Template(models.Model):
     name = models.CharField(max_length=200)
     description = models.TextField(blank=True)
     category = models.SlugField(max_length=64, default="transactional")
+    type = models.SlugField(
+        max_length=64,
+        blank=True,
+        help_text="Of the tenant's own list of template types, for people to find it by.",
+    )
     channels = models.JSONField(
         default=list,
         blank=True,
@@ -51,6 +58,18 @@ class Template(models.Model):
         blank=True,
         editable=False,
         related_name="+",
+    )
+    canary = models.ForeignKey(
+        "TemplateVersion",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        help_text="What some of the recipients get in place of the published version.",
+    )
+    canary_percent = models.DecimalField(
+        max_digits=5, decimal_places=2, null=True, blank=True, editable=False, help_text="Of the recipients."
     )
     archived_at = models.DateTimeField(
         null=True,
@@ -67,7 +86,12 @@ class Template(models.Model):
                 fields=["tenant", "code"],
                 condition=models.Q(archived_at=None),
                 name="template_code",
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(canary=None, canary_percent=None)
+                | models.Q(canary__isnull=False, canary_percent__gt=0, canary_percent__lte=100),
+                name="template_canary",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -75,15 +99,24 @@ class Template(models.Model):
 
 
 class TemplateVersion(models.Model):
-    """One wording of a template. A draft may change; once published it never does (see the trigger)."""
+    """One wording of a template. A draft may change; once published it never does (see the trigger).
+
+    `archived_at` alone may: whether a version is offered says nothing about what it says.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
     template = models.ForeignKey(Template, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
     variables = models.JSONField(default=list, editable=False, help_text="Names that the data must hold.")
+    schema = models.JSONField(
+        null=True, blank=True, help_text="What the data must be like: a JSON Schema, draft 2020-12."
+    )
     sample_data = models.JSONField(default=dict, blank=True)
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
+    archived_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="No longer offered for publishing; still sent."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

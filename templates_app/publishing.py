@@ -10,8 +10,12 @@ from django.db.models import Max
 from django.utils import timezone
 
 from templates_app import catalog
+from templates_app.history import TemplateRelease, record
 from templates_app.inspection import Draft, InvalidTemplateError, inspect
 from templates_app.models import PublishedVersionError, Template, TemplateContent, TemplateVersion
+from templates_app.releasing import locked_version, refuse_archived
+from templates_app.schemas import InvalidSchemaError, refuse_unsound
+from templates_app.variables import misfits
 
 
 def save_draft(
@@ -19,39 +23,58 @@ def save_draft(
     contents: Sequence[Draft],
     sample_data: Mapping[str, Any],
     *,
+    schema: Mapping[str, Any] | None = None,
     number: int | None = None,
 ) -> TemplateVersion:
     """A new version, or with `number` the draft of that number rewritten.
 
-    Raises InvalidTemplateError when a part does not compile or is too expensive (sample data may still be
-    incomplete), PublishedVersionError when that version is published, TemplateVersion.DoesNotExist.
+    Raises InvalidTemplateError when a part does not compile or is too expensive, InvalidSchemaError when the
+    schema is none (sample data may still be incomplete), PublishedVersionError when that version is
+    published, TemplateVersion.DoesNotExist.
     """
+    if schema is not None:
+        refuse_unsound(schema)
     findings = inspect(contents, sample_data)
     if errors := [error for error in findings.errors if error.code != "missing_variable"]:
         raise InvalidTemplateError(errors)
     with transaction.atomic():
         version = _new_version(template) if number is None else _open_draft(template, number)
         version.sample_data, version.variables = dict(sample_data), findings.variables
+        version.schema = None if schema is None else dict(schema)
         version.save()
         version.contents.all().delete()
         TemplateContent.objects.bulk_create(_content(version, draft) for draft in contents)
     return version
 
 
-def publish(version: TemplateVersion) -> TemplateVersion:
-    """Make a draft what is sent from now on; a version that was published before becomes so again.
+def publish(version: TemplateVersion, *, by: str = "") -> TemplateVersion:
+    """Make a version what is sent from now on. Of one that was published before, that is the rollback.
 
-    Raises InvalidTemplateError: every part must compile and render with the version's sample data.
+    Raises InvalidTemplateError and InvalidSchemaError, for every part must compile and render with the sample
+    data, and they must fit the schema; ReleaseError when it is archived. The current one again is no act.
     """
     with transaction.atomic():
-        template = Template.objects.select_for_update().get(pk=version.template_id)
-        version = TemplateVersion.objects.select_for_update().get(pk=version.pk)
-        if version.published_at is None:
-            _seal(version)
+        template, version = locked_version(version)
+        refuse_archived(version)
+        if template.published_id == version.pk:
+            return version
+        act = _act(template, version)
+        seal(version)
         template.published = version
-        template.save(update_fields=["published"])
+        if template.canary_id == version.pk:
+            template.canary = template.canary_percent = None
+        template.save(update_fields=["published", "canary", "canary_percent"])
+        record(template, act, version=version, by=by)
         transaction.on_commit(catalog.forget)
     return version
+
+
+def _act(template: Template, version: TemplateVersion) -> TemplateRelease.Act:
+    if template.canary_id == version.pk:
+        return TemplateRelease.Act.CANARY_PROMOTED
+    if template.published is not None and version.number < template.published.number:
+        return TemplateRelease.Act.ROLLED_BACK
+    return TemplateRelease.Act.PUBLISHED
 
 
 def drafts_of(version: TemplateVersion) -> list[Draft]:
@@ -59,10 +82,15 @@ def drafts_of(version: TemplateVersion) -> list[Draft]:
     return [Draft(row.channel, row.locale, row.sources(), row.format, row.layout) for row in rows]
 
 
-def _seal(version: TemplateVersion) -> None:
+def seal(version: TemplateVersion) -> None:
+    """From now on it never changes, if it is sound. One that is sealed stays so."""
+    if version.published_at is not None:
+        return
     findings = inspect(drafts_of(version), version.sample_data)
     if findings.errors:
         raise InvalidTemplateError(findings.errors)
+    if version.schema is not None and (unfit := misfits(version.schema, version.sample_data)):
+        raise InvalidSchemaError(unfit)
     version.variables, version.published_at = findings.variables, timezone.now()
     version.save(update_fields=["variables", "published_at"])
 

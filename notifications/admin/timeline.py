@@ -24,6 +24,11 @@ _REASONS = {
     "category_unknown": "the tenant has no such category",
     "expired": "its time was over",
     "handed over": "",
+    "published": "it is the one that is sent",
+    "requested": "the request names it",
+    "canary": "some recipients get the canary, and they are among them",
+    "not_in_canary": "they are not among those who get the canary",
+    "canary_refused": "the canary cannot serve this request",
 }
 _LOOKS = {
     ("accept", "accepted"): ("inbox", "primary"),
@@ -43,6 +48,7 @@ _LOOKS = {
     ("receipt", "complained"): ("thumb_down", "danger"),
 }
 _BY_STEP = {
+    "version": ("history_edu", "primary"),
     "plan": ("rule", "info"),
     "route": ("alt_route", "info"),
     "attempt": ("error", "danger"),
@@ -81,6 +87,7 @@ _TITLES = {
     ("plan", "deliver"): "{channel}: deliver to {address}",
     ("plan", "skip"): "{channel}: leave out {address}",
     ("plan", "ring_together"): "{channel}: every device rings",
+    ("version", ""): "The template's {decision}",
     ("plan", ""): "Planned: {decision}",
     ("route", ""): "{channel}: by {decision}",
     ("attempt", "sent"): "{channel}: handed over",

@@ -131,7 +131,8 @@ def test_it_explains(tenant: Tenant, service: Api, sandbox: RunningSandbox, drai
     answer = service.post(f"{NOTIFICATIONS}/explain", body)
     assert answer.status_code == 200, answer.json()
     told = answer.json()
-    assert [(d["channel"], d["decision"], d["reason"]) for d in told["decisions"]] == [
+    assert [(d.get("channel"), d["decision"], d["reason"]) for d in told["decisions"]] == [
+        (None, "version 1", "published"),
         ("email", "skip", "channel_off"),
         ("sms", "deliver", "allowed"),
         ("email", "skip", "channel_off"),

@@ -164,6 +164,7 @@ def test_it_lets_a_tenant_go_with_what_it_published() -> None:
             cursor.execute(STATEMENTS["version update"], ids)
         cursor.execute(STATEMENTS["version delete"], ids)
         cursor.execute(STATEMENTS["content delete"], ids)
+        cursor.execute("DELETE FROM templates_app_templaterelease WHERE tenant_id = %(tenant)s", ids)
         cursor.execute("DELETE FROM templates_app_template WHERE tenant_id = %(tenant)s", ids)
 
     assert not TemplateContent.objects.exists()

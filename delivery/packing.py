@@ -115,7 +115,14 @@ def _unrenderable(leg: Leg, error: RenderError, now: dt.datetime) -> Settlement:
 def render(legs: Sequence[Leg], tenant: Tenant) -> list[Content | RenderError]:
     """What each leg says when it goes out: ready content, or a template by its pinned version."""
     requests = [
-        RenderRequest(leg.template_version_id, leg.channel, leg.locale, tenant.locale, leg.payload["data"])
+        RenderRequest(
+            leg.template_version_id,
+            leg.channel,
+            leg.locale,
+            tenant.locale,
+            leg.payload["data"],
+            leg.payload.get("timezone", tenant.timezone),
+        )
         for leg in legs
         if leg.template_version_id is not None
     ]

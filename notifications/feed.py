@@ -40,6 +40,7 @@ class NewItem:
     action: dict[str, Any] | None
     data: dict[str, Any]
     created_at: dt.datetime
+    icon: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +130,8 @@ def _advance(tenant_id: UUID, news: Counter[UUID]) -> dict[UUID, _Stretch]:
 
 
 _COLUMNS = (
-    *("id", "tenant_id", "recipient_id", "seq", "type", "category", "title", "body", "action", "data"),
-    "created_at",
+    *("id", "tenant_id", "recipient_id", "seq", "type", "category", "title", "body", "action", "icon"),
+    *("data", "created_at"),
 )
 
 
@@ -145,6 +146,7 @@ def _row(tenant_id: UUID, item: NewItem, seq: int) -> FeedItem:
         title=item.title,
         body=item.body,
         action=item.action,
+        icon=item.icon,
         data=item.data,
         created_at=item.created_at,
     )
@@ -154,7 +156,7 @@ def _values(row: FeedItem) -> tuple[Any, ...]:
     action = None if row.action is None else orjson.dumps(row.action).decode()
     return (
         *(row.pk, row.tenant_id, row.recipient_id, row.seq, row.type, row.category, row.title, row.body),
-        *(action, orjson.dumps(row.data).decode(), row.created_at),
+        *(action, row.icon, orjson.dumps(row.data).decode(), row.created_at),
     )
 
 

@@ -68,6 +68,7 @@ def show(item: FeedItem) -> dict[str, Any]:
         "title": item.title,
         "body": item.body,
         "action": item.action,
+        "icon": item.icon,
         "data": item.data,
         "status": "sent" if item.delivered_at is None else "delivered",
         "created_at": item.created_at,

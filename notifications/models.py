@@ -212,6 +212,7 @@ class FeedItem(models.Model):
     title = models.TextField(blank=True)
     body = models.TextField(blank=True)
     action = models.JSONField(null=True)
+    icon = models.TextField(blank=True, help_text="An image's URL, or a name that the application knows.")
     data = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now)
     delivered_at = models.DateTimeField(null=True)

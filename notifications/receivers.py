@@ -32,13 +32,17 @@ def on_deliveries_changed(*, tenant_id: UUID, changes: Sequence[Change], **kwarg
 def _feed_items(changes: Sequence[Change]) -> list[feed.NewItem]:
     stored = [change for change in changes if change.content is not None and change.recipient_id is not None]
     ids = [change.notification_id for change in stored]
-    rows = Notification.objects.only("type", "category", "action", "data", "created_at").in_bulk(ids)
+    rows = Notification.objects.only(*_SHOWN).in_bulk(ids)
     return [_feed_item(change, rows[change.notification_id]) for change in stored]
+
+
+_SHOWN = ("type", "category", "action", "overrides", "data", "created_at")
 
 
 def _feed_item(change: Change, notification: Notification) -> feed.NewItem:
     assert change.content is not None
     assert change.recipient_id is not None
+    said = {**change.content.overrides, **notification.overrides.get("in_app", {})}
     return feed.NewItem(
         id=notification.pk,
         recipient_id=change.recipient_id,
@@ -46,7 +50,8 @@ def _feed_item(change: Change, notification: Notification) -> feed.NewItem:
         category=notification.category,
         title=change.content.title or change.content.subject,
         body=change.content.body,
-        action=notification.action,
+        action=notification.action or said.get("action"),
+        icon=said.get("icon", ""),
         data=notification.data,
         created_at=notification.created_at,
     )

@@ -47,6 +47,7 @@ class Item(BaseModel):
     title: str
     body: str
     action: Action | None
+    icon: str
     data: dict[str, Any]
     status: FeedStatus
     created_at: dt.datetime

@@ -80,6 +80,7 @@ def test_it_works(ann: Recipient) -> None:
         "title": "One",
         "body": "It arrives tomorrow.",
         "action": {"url": "https://shop.example/orders/17", "text": "View order"},
+        "icon": "",
         "data": {"order": "A-17"},
         "status": "sent",
         "created_at": first.created_at,

@@ -57,8 +57,8 @@ def test_it_works(ann: Recipient) -> None:
     assert body["next"] is None
     assert body["previous"] is None
     assert set(body["results"][0]) == {
-        *("id", "seq", "type", "category", "title", "body", "action", "data", "status"),
-        *("created_at", "seen_at", "read_at", "archived_at"),
+        *("id", "seq", "type", "category", "title", "body", "action", "icon", "data"),
+        *("status", "created_at", "seen_at", "read_at", "archived_at"),
     }
     one = me(ann).get(f"{URL}/{first}")
     assert one.json() == body["results"][1]

@@ -50,6 +50,7 @@ STYLE.replaceSync(`
   .line { display: flex; gap: 12px; align-items: baseline; }
   .title { flex: 1; min-width: 0; font-weight: 500; overflow-wrap: anywhere; }
   .unread .title { font-weight: 650; }
+  .icon { flex: none; align-self: center; width: 20px; height: 20px; border-radius: 5px; object-fit: cover; }
   time { flex: none; color: var(--muted); font-size: 13px; }
   .body { margin: 2px 0 0; color: var(--muted); white-space: pre-line; overflow-wrap: anywhere; }
   .tools { display: flex; flex-wrap: wrap; align-items: center; gap: 4px; margin: 4px 0 0 -10px; }
@@ -202,6 +203,8 @@ export class CarillonFeed extends HTMLElement {
     const when = element("time", { dateTime: item.created_at, textContent: ago(item.created_at) });
     when.title = new Date(item.created_at).toLocaleString();
     const line = element("div", { className: "line" });
+    const icon = safe(item.icon);
+    if (icon) line.append(element("img", { src: icon, alt: "", className: "icon", loading: "lazy" }));
     line.append(element("span", { className: "title", textContent: item.title || item.body }), when);
     row.append(line);
     if (item.title && item.body) row.append(element("p", { className: "body", textContent: item.body }));

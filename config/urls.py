@@ -12,6 +12,7 @@ urlpatterns = [
     path("api/v1/services/", include("preferences.urls")),
     path("api/v1/admin/", include("templates_app.urls")),
     path("api/v1/admin/", include("delivery.api_urls")),
+    path("api/v1/admin/", include("preferences.operator_urls")),
     path("api/v1/users/me/", include("notifications.api.user_urls")),
     path("api/v1/users/me/", include("preferences.user_urls")),
     path("api/v1/users/me/", include("delivery.user_urls")),

@@ -5,11 +5,9 @@ Everything is found by ids, which grow with time, so a period is a range of the 
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import io
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from django.db import connection
@@ -23,6 +21,7 @@ from preferences.channels import CHANNELS
 from tenants.context import tenant_scope
 from tenants.ids import first_id_at
 from tenants.parsing import RequestModel
+from tenants.spreadsheets import lines
 
 PAGE = 2_000
 LONGEST = dt.timedelta(days=92)
@@ -106,10 +105,10 @@ def _report(row: Delivery, account: ProviderAccount | None, reveal: bool) -> Del
 
 def as_csv(tenant_id: UUID, wanted: DeliveryFilter, *, reveal: bool = False) -> Iterator[bytes]:
     """The file in pieces, newest first: a page of rows at a time, and no transaction open between two."""
-    yield _lines([list(DeliveryReport.model_fields)])
+    yield lines([list(DeliveryReport.model_fields)])
     last: UUID | None = None
     while rows := _page(tenant_id, wanted, last, reveal):
-        yield _lines(list(row.model_dump(mode="json").values()) for row in rows)
+        yield lines(list(row.model_dump(mode="json").values()) for row in rows)
         last = rows[-1].id
 
 
@@ -118,17 +117,6 @@ def _page(tenant_id: UUID, wanted: DeliveryFilter, last: UUID | None, reveal: bo
         rows = wanted.of(tenant_id).order_by("-pk")
         rows = rows if last is None else rows.filter(pk__lt=last)
         return shown(list(rows[:PAGE]), reveal=reveal)
-
-
-def _lines(rows: Iterable[Sequence[Any]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerows([_cell(value) for value in row] for row in rows)
-    return text.getvalue().encode()
-
-
-def _cell(value: Any) -> Any:
-    """A spreadsheet takes some words for formulas: https://owasp.org/www-community/attacks/CSV_Injection"""
-    return f"'{value}" if isinstance(value, str) and value[:1] in {*"=+-@\t\r"} else value
 
 
 By = Literal["channel", "provider", "template", "hour"]

@@ -12,10 +12,12 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Q
 from django.utils import timezone
 
 from preferences import keyed
 from preferences.addresses import comparable, mask
+from preferences.channels import CHANNELS
 from preferences.models import Suppression
 from tenants.bulk import recordset, uuid_array
 from tenants.context import tenant_scope
@@ -125,6 +127,15 @@ def unsuppress(tenant_id: UUID, addresses: Iterable[Address]) -> int:
     with tenant_scope(tenant_id), connection.cursor() as cursor:
         cursor.execute(_LIFT, [recordset(lifted), tenant_id])
         return int(cursor.rowcount)
+
+
+def spelled_as(address: str) -> Q:
+    """The rows of an address, on whichever channel, so that the unique index answers."""
+    anywhere = Q()
+    for channel in CHANNELS:
+        hashes = [digest.value for digest in keyed.of_address(channel, address)]
+        anywhere |= Q(channel=channel, address_hash__in=hashes)
+    return anywhere
 
 
 def row(tenant_id: UUID, entry: Entry) -> Suppression:

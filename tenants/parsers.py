@@ -13,8 +13,8 @@ from tenants.parsing import load_json, may_hold_control_characters, parse_json
 from tenants.problems import TOO_LARGE
 
 
-class OrjsonParser(BaseParser):
-    media_type = "application/json"
+class RawParser(BaseParser):
+    """The root of all: the bytes as they came, no more than a body may have."""
 
     def parse(
         self,
@@ -27,6 +27,25 @@ class OrjsonParser(BaseParser):
         if len(raw) > limit:
             raise TOO_LARGE
         return self._parse(raw)
+
+    def _parse(self, raw: bytes) -> Any:
+        return raw
+
+
+class CsvParser(RawParser):
+    """Unread, for whoever judges its rows: they are read one by one."""
+
+    media_type = "text/csv"
+
+
+class JsonLinesParser(RawParser):
+    """A JSON text a line (https://github.com/ndjson/ndjson-spec), unread, as `CsvParser`."""
+
+    media_type = "application/x-ndjson"
+
+
+class OrjsonParser(RawParser):
+    media_type = "application/json"
 
     def _parse(self, raw: bytes) -> Any:
         return parse_json(raw)

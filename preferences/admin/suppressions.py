@@ -4,14 +4,14 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from preferences import keyed, suppressions
+from preferences import suppressions
 from preferences.addresses import spelled
 from preferences.admin.fields import channel_field
-from preferences.channels import CHANNELS
+from preferences.admin.suppression_pages import SuppressionPages
 from preferences.models import ADDRESS_LENGTH, Suppression
 from preferences.suppressions import Entry
 from tenants.admin.base import ModelForm, code, display
@@ -40,7 +40,7 @@ class SuppressionForm(ModelForm[Suppression]):
 
 
 @admin.register(Suppression)
-class SuppressionAdmin(NewestFirstAdmin[Suppression]):
+class SuppressionAdmin(SuppressionPages, NewestFirstAdmin[Suppression]):
     """Added and lifted (deleted), never edited."""
 
     form = SuppressionForm
@@ -89,12 +89,7 @@ class SuppressionAdmin(NewestFirstAdmin[Suppression]):
         suppressions.store([kept])
 
     def exact_search(self, queryset: QuerySet[Suppression], term: str) -> QuerySet[Suppression]:
-        """Hashed as each channel would have it, so that the unique index answers."""
-        anywhere = Q()
-        for channel in CHANNELS:
-            hashes = [digest.value for digest in keyed.of_address(channel, term)]
-            anywhere |= Q(channel=channel, address_hash__in=hashes)
-        return queryset.filter(anywhere)
+        return queryset.filter(suppressions.spelled_as(term))
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions: dict[str, Any] = super().get_actions(request)

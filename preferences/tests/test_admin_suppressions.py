@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from itertools import count
+from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from preferences.addresses import mask
@@ -97,3 +99,38 @@ def test_it_finds_an_address_however_it_is_spelled(admin_client: Client, tenant:
 
 def test_it_lists_within_bounds(admin_client: Client, tenant: Tenant) -> None:
     assert_bounded(admin_client, SUPPRESSIONS, lambda: create(tenant))
+
+
+def test_it_gives_out_a_file_and_takes_it_in(admin_client: Client, tenant: Tenant) -> None:
+    suppress(tenant.pk, [("email", "ann@example.com", "bounced"), ("sms", "+4930901820", "manual")])
+    assert "Export" in see(admin_client, SUPPRESSIONS)
+    see(admin_client, f"{SUPPRESSIONS}export_file/")
+    answer: Any = admin_client.post(f"{SUPPRESSIONS}export_file/", {"tenant": str(tenant.pk)})
+    exported = b"".join(answer.streaming_content)
+    assert b"ann@" not in exported
+    file = SimpleUploadedFile("list.csv", exported)
+    other = create_tenant()
+    page = post(admin_client, f"{SUPPRESSIONS}import_file/", {"tenant": str(other.pk), "file": file})
+    assert "2 suppressed, 0 were already." in page
+    assert among(other.pk, [("email", "ann@example.com")]) == {("email", "ann@example.com"): "bounced"}
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "told"),
+    [
+        ("list.csv", b"channel,address\nsms,12\nsms,030901820\n", "This is not a phone number."),
+        ("list.csv", b"mail\nann@example.com\n", "The first line has to name the columns"),
+        ("list.jsonl", b"{]\n", "The body is not JSON"),
+    ],
+)
+def test_it_names_lines_that_cannot_be_read(
+    admin_client: Client, tenant: Tenant, name: str, body: bytes, told: str
+) -> None:
+    given = {"tenant": str(tenant.pk), "file": SimpleUploadedFile(name, body)}
+    assert told in post(admin_client, f"{SUPPRESSIONS}import_file/", given)
+
+
+def test_it_lets_only_those_import_who_may_add(tenant: Tenant) -> None:
+    viewer = staff("preferences.view_suppression")
+    assert viewer.get(f"{SUPPRESSIONS}import_file/").status_code == 403
+    assert viewer.get(f"{SUPPRESSIONS}export_file/").status_code == 200

@@ -1,6 +1,7 @@
 """What every suite shares: the options, an empty broker before each test, and `drain`."""
 
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 import redis
@@ -9,6 +10,8 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.test import Client
 from kombu.transport.virtual import Channel
+
+pytest_plugins = ["config.pytest_pace"]
 
 OPTIONAL = ("chaos", "browser")
 MANY = 10_000
@@ -32,8 +35,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def broker_flush(request: pytest.FixtureRequest) -> None:
     """Every test that may use the database starts with an empty broker, cache and rate limits."""
     if request.node.get_closest_marker("django_db") or {"db", "transactional_db"} & set(request.fixturenames):
-        with redis.Redis.from_url(settings.REDIS_URL) as client:
-            client.flushdb()
+        _client(settings.REDIS_URL).flushdb()
+
+
+@cache
+def _client(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url)
 
 
 @pytest.fixture
@@ -54,7 +61,7 @@ def drain() -> Callable[[], list[str]]:
 
 
 def _drain() -> list[str]:
-    current_app.loader.import_default_modules()
+    _import_tasks()
     with current_app.connection_for_read() as connection:
         channel = connection.default_channel
         assert isinstance(channel, Channel)
@@ -63,6 +70,12 @@ def _drain() -> list[str]:
             names.append(name)
             assert len(names) < MANY, f"tasks keep ringing for each other: {names[-5:]}"
         return names
+
+
+@cache
+def _import_tasks() -> None:
+    """Once: Celery has Django check all models each time."""
+    current_app.loader.import_default_modules()
 
 
 def _run_next(channel: Channel) -> str | None:

@@ -52,7 +52,7 @@ class TestFcm(HttpContract):
         """One message, whatever Firebase answers to it."""
         with Server(self, Signal.TAKEN, always=answers[0] if answers else None) as server:
             message = replace(self.message(), **over)
-            (outcome,) = loop.run(self.make(self.settings_for(server.url), timeout=5).send([message]))
+            (outcome,) = loop.run(self.make(self.settings_for(server.url)).send([message]))
         return outcome, server
 
     def pushed(self, **over: Any) -> Any:
@@ -79,7 +79,7 @@ class TestFcm(HttpContract):
 
     def test_its_check_sends_nothing(self) -> None:
         with Server(self, Signal.TAKEN) as server:
-            loop.run(self.make(self.settings_for(server.url), timeout=5).check())
+            loop.run(self.make(self.settings_for(server.url)).check())
         (asked,) = server.requests
         assert json.loads(asked[3])["validate_only"] is True
 

@@ -224,10 +224,10 @@ class TestHttpGateway(HttpContract):
         with Server(self, Signal.TAKEN) as server:
             here = {**self.settings_for(server.url), "check_url": ""}
             loop.run(self.make(here).check())
-        with pytest.raises(ProviderError) as failure:
-            loop.run(self.make(here).check())
-        assert failure.value.kind is ErrorKind.TRANSIENT
         assert server.requests == []
+        with self.vendor(Signal.AWAY) as away, pytest.raises(ProviderError) as failure:
+            loop.run(self.make({**away, "check_url": ""}).check())
+        assert failure.value.kind is ErrorKind.TRANSIENT
 
     # — settings
 

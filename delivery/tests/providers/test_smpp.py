@@ -17,7 +17,7 @@ from delivery import loop
 from delivery.providers.base import Content, ErrorKind, ProviderError, Sent
 from delivery.providers.smpp import links
 from delivery.providers.sms.smpp import SmppSms
-from delivery.tests.contract import ProviderContract, Signal
+from delivery.tests.contract import PATIENCE, SILENCE, ProviderContract, Signal
 from delivery.tests.smsc import Answers, running_smsc, taken
 from sandbox.smsc import Taken
 
@@ -56,7 +56,7 @@ class TestSmpp(ProviderContract):
         """What becomes of a message, and what of it reached the SMSC."""
         message = replace(self.message(), content=Content(body=text), overrides=overrides or {})
         with running_smsc(answers) as smsc:
-            provider = self.make(self.settings_for(smsc.port, **settings), timeout=5)
+            provider = self.make(self.settings_for(smsc.port, **settings))
             (outcome,) = loop.run(provider.send([message]))
         return outcome, smsc.office.messages
 
@@ -157,7 +157,8 @@ class TestSmpp(ProviderContract):
         """Nothing more is sent of it. Without an answer to the last part nobody knows."""
         message = replace(self.message(), content=Content(body=LONG))
         with running_smsc(lambda pdu, number: answer if number == failing else taken(pdu, number)) as smsc:
-            (outcome,) = loop.run(self.make(self.settings_for(smsc.port)).send([message]))
+            provider = self.make(self.settings_for(smsc.port), timeout=PATIENCE if answer else SILENCE)
+            (outcome,) = loop.run(provider.send([message]))
         assert isinstance(outcome, ProviderError)
         assert (outcome.kind, len(smsc.office.messages)) == (kind, sent)
 

@@ -12,7 +12,7 @@ from config.embedded.valkey import free_port
 from delivery import loop
 from delivery.providers.base import Content, ErrorKind, Message, ProviderError, Sent
 from delivery.providers.email.smtp import Smtp
-from delivery.tests.contract import KINDS, ProviderContract, Signal
+from delivery.tests.contract import KINDS, PATIENCE, SILENCE, ProviderContract, Signal
 
 WELL = {
     "": "220 smtp.example ESMTP",
@@ -121,9 +121,9 @@ class TestSmtp(ProviderContract):
         login = {"username": "shop", "password": self.secret, "security": "none"}
         return {**login, "host": "127.0.0.1", "port": port, "sender": "Shop <hello@shop.example>"}
 
-    def outcome(self, **script: str) -> ProviderError:
+    def outcome(self, *, timeout: float = PATIENCE, **script: str) -> ProviderError:
         with smtp_server(**script) as server:
-            (outcome,) = self.send(self.settings_for(server.port))
+            (outcome,) = self.send(self.settings_for(server.port), timeout=timeout)
         assert isinstance(outcome, ProviderError)
         return outcome
 
@@ -176,7 +176,7 @@ class TestSmtp(ProviderContract):
         ],
     )
     def test_it_knows_how_far_it_came(self, verb: str, reply: str, kind: ErrorKind) -> None:
-        error = self.outcome(**{verb: reply})
+        error = self.outcome(timeout=SILENCE if reply == WAIT else PATIENCE, **{verb: reply})
         assert (error.kind, error.permanent) == (kind, False)
 
     def test_a_server_without_starttls_is_misconfigured(self) -> None:
@@ -187,7 +187,7 @@ class TestSmtp(ProviderContract):
 
     def test_a_chunk_goes_over_one_connection(self) -> None:
         with smtp_server() as server:
-            self.send(self.settings_for(server.port), *[self.address] * 5, timeout=5)
+            self.send(self.settings_for(server.port), *[self.address] * 5)
             assert (server.connections, len(server.mails)) == (1, 5)
 
     def test_a_connection_that_breaks_costs_one_message(self) -> None:
@@ -200,13 +200,13 @@ class TestSmtp(ProviderContract):
 
     def test_a_server_that_hangs_up_after_each_message_is_called_again(self) -> None:
         with smtp_server(MAIL="421 4.3.2 bye") as server:
-            outcomes = self.send(self.settings_for(server.port), *[self.address] * 3, timeout=5)
+            outcomes = self.send(self.settings_for(server.port), *[self.address] * 3)
             assert server.connections == 3
         assert {getattr(outcome, "kind", None) for outcome in outcomes} == {ErrorKind.TRANSIENT}
 
     def test_a_server_that_is_away_is_asked_once_a_chunk(self) -> None:
         with smtp_server(banner=WAIT) as server:
-            outcomes = self.send(self.settings_for(server.port), *[self.address] * 50)
+            outcomes = self.send(self.settings_for(server.port), *[self.address] * 50, timeout=SILENCE)
             assert server.connections == 1
         assert {getattr(outcome, "code", None) for outcome in outcomes} == {"connection"}
 
@@ -225,7 +225,7 @@ class TestSmtp(ProviderContract):
     ) -> None:
         bad = Message(self.message().id, "r", to, content, overrides)
         with smtp_server() as server:
-            provider = self.make(self.settings_for(server.port), timeout=5)
+            provider = self.make(self.settings_for(server.port))
             outcomes = loop.run(provider.send([self.message(), bad, self.message()]))
             assert len(server.mails) == 2
         assert [isinstance(outcome, Sent) for outcome in outcomes] == [True, False, True]
@@ -235,7 +235,7 @@ class TestSmtp(ProviderContract):
         own = {"from": "Ann <ann@shop.example>", "reply_to": ["help@shop.example"], "headers": {"X-Tag": "a"}}
         message = Message(self.message().id, "r", self.address, Content(subject="Hi", body="b"), own)
         with smtp_server() as server:
-            loop.run(self.make(self.settings_for(server.port), timeout=5).send([message]))
+            loop.run(self.make(self.settings_for(server.port)).send([message]))
             (mail,) = server.mails
         for line in ("From: Ann <ann@shop.example>", "Reply-To: help@shop.example", "X-Tag: a"):
             assert f"{line}\r\n" in mail
@@ -245,6 +245,6 @@ class TestSmtp(ProviderContract):
         own = {"cc": ["bob@example.com"]}
         message = Message(self.message().id, "r", "nobody@example.com", Content(subject="Hi", body="b"), own)
         with smtp_server(bad_address="nobody@example.com") as server:
-            (outcome,) = loop.run(self.make(self.settings_for(server.port), timeout=5).send([message]))
+            (outcome,) = loop.run(self.make(self.settings_for(server.port)).send([message]))
         assert isinstance(outcome, ProviderError)
         assert (outcome.kind, outcome.permanent) == (ErrorKind.ADDRESS, True)

@@ -66,7 +66,7 @@ class TestWebPush(UrlContract):
     def pushed(self, **over: Any) -> tuple[Mapping[str, str], Any]:
         """The headers, and the message as the browser reads it."""
         with Server(self, Signal.TAKEN) as server:
-            outcome = self.patiently(server, **over)
+            outcome = self.outcome_of(server, **over)
         assert isinstance(outcome, Sent)
         ((method, path, headers, body),) = server.requests
         assert (method, path) == ("POST", f"{self.place}{self.address}")
@@ -74,15 +74,15 @@ class TestWebPush(UrlContract):
 
     def outcome(self, answer: Answer) -> ProviderError:
         with Server(self, Signal.TAKEN, always=answer) as server:
-            outcome = self.patiently(server)
+            outcome = self.outcome_of(server)
         assert isinstance(outcome, ProviderError)
         return outcome
 
-    def patiently(self, server: Server, **over: Any) -> Sent | ProviderError:
-        """What becomes of one message, however busy this machine is."""
+    def outcome_of(self, server: Server, **over: Any) -> Sent | ProviderError:
+        """What becomes of one message."""
         self.url = server.url
         message = replace(self.message(), **over)
-        (outcome,) = loop.run(self.make(self.settings_for(server.url), timeout=5).send([message]))
+        (outcome,) = loop.run(self.make(self.settings_for(server.url)).send([message]))
         return outcome
 
     def test_its_check_fails(self) -> None:  # type: ignore[override]  # there is nobody to ask
@@ -148,7 +148,7 @@ class TestWebPush(UrlContract):
         with Server(self, Signal.TAKEN) as server:
             for hours in (1, 2, 8):
                 with time_machine.travel(dt.datetime(2026, 11, 21, hours, tzinfo=dt.UTC)):
-                    self.patiently(server)
+                    self.outcome_of(server)
         first, same, other = (headers["Authorization"] for _, _, headers, _ in server.requests)
         assert first == same != other
 
@@ -244,7 +244,7 @@ class TestWebPush(UrlContract):
     def test_it_never_posts_inside(self, settings: Settings) -> None:
         settings.NOTIFICATION_PRIVATE_NETWORKS = []
         with Server(self, Signal.TAKEN) as server:
-            outcome = self.patiently(server)
+            outcome = self.outcome_of(server)
             assert not server.requests
         assert isinstance(outcome, ProviderError)
         assert (outcome.kind, outcome.code, outcome.permanent) == (

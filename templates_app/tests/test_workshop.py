@@ -79,7 +79,7 @@ def test_it_keeps_the_child_under_its_ceiling(workshop: Workshop) -> None:
 
     def watch() -> None:
         nonlocal highest
-        while not done.is_set():
+        while not done.wait(0.002):
             with contextlib.suppress(psutil.Error):
                 highest = max([highest, *(child.memory_info().vms for child in _engines())])
 

@@ -156,6 +156,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 1.0,
         "options": {"expires": 5, "priority": 0},
     },
+    "close-digests": {
+        "task": "notifications.close_digests",
+        "schedule": 1.0,
+        "options": {"expires": 5, "priority": 0},
+    },
     "purge-attachments": {
         "task": "delivery.purge_attachments",
         "schedule": 600.0,
@@ -207,6 +212,8 @@ NOTIFICATION_SEND_TIMEOUT = env.float("NOTIFICATION_SEND_TIMEOUT", default=10.0)
 NOTIFICATION_RETRY_THRESHOLD = env.int("NOTIFICATION_RETRY_THRESHOLD", default=3)
 # How long a delivery waits for the only account there is, when that refuses: bad credentials, no credit.
 NOTIFICATION_PARK_HOURS = env.int("NOTIFICATION_PARK_HOURS", default=24)
+# How many of a digest's events its message lists; of the others it tells the number.
+NOTIFICATION_DIGEST_ITEMS = env.int("NOTIFICATION_DIGEST_ITEMS", default=20)
 # How long it is known who wrote what to us.
 NOTIFICATION_REPLY_DAYS = env.int("NOTIFICATION_REPLY_DAYS", default=30)
 # URLs that others chose (webhooks, push services, attachments) lead to public addresses or to these networks.

@@ -11,27 +11,34 @@ from django.utils import timezone
 
 from delivery import intervening
 from delivery.models import Delivery
+from notifications import digests
 from notifications.models import UNPLANNED, Batch, Notification, NotificationStatus
 from notifications.receivers import roll_up
 from tenants.context import tenant_scope
 
 
 def cancel(tenant_id: UUID, notification_id: UUID) -> bool:
-    """Cancel the notification, or those of its deliveries that have not left. False when there were none."""
+    """Cancel the notification, or those of its deliveries that have not left. False when there were none.
+
+    What waits in a digest leaves it; once that is closed, the whole digest can be canceled, or none of it.
+    """
     with tenant_scope(tenant_id):
         return _cancel_unplanned(tenant_id, [notification_id]) > 0 or _cancel_planned([notification_id])
 
 
 def _cancel_unplanned(tenant_id: UUID, ids: Sequence[UUID]) -> int:
     rows = Notification.objects.filter(tenant_id=tenant_id, pk__in=ids, status__in=UNPLANNED)
-    return rows.update(status=NotificationStatus.CANCELED, reason="canceled", changed_at=timezone.now())
+    canceled = rows.update(status=NotificationStatus.CANCELED, reason="canceled", changed_at=timezone.now())
+    if canceled:
+        digests.follow(ids)
+    return canceled
 
 
 def _cancel_planned(ids: Sequence[UUID]) -> bool:
     """The deliveries go first, so that the roll-up sees what is left."""
     canceled = intervening.cancel(ids)
     roll_up(canceled)
-    return bool(canceled)
+    return digests.leave(ids) > 0 or bool(canceled)
 
 
 def cancel_batch(batch: Batch, *, chunk: int = 1000) -> None:

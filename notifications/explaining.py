@@ -15,9 +15,10 @@ from delivery.providers.base import Content
 from delivery.queue import Leg
 from delivery.routing import Account, Choice, choose
 from delivery.settlement import SEEN_COUNTS, onward
-from notifications import files, planning
+from notifications import digest_closing, files, planning
 from notifications.intake import Accepted, Refused, accept_one, refusal
 from notifications.models import Notification, NotificationStatus
+from notifications.reading import digest_of
 from notifications.requests import NewNotification
 from preferences.addresses import mask
 from tenants.context import tenant_scope
@@ -30,7 +31,7 @@ def explain(tenant: Tenant, request: NewNotification, *, is_test: bool = False) 
         accepted = accept_one(tenant, _without_files(request), is_test=is_test)
         Notification.objects.filter(pk=accepted.id).update(status=NotificationStatus.ACCEPTED)
         planning.plan(tenant.pk, [accepted.id])
-        answer = _answer(tenant, accepted)
+        answer = _answer(tenant, accepted, Notification.objects.get(pk=accepted.id))
         transaction.set_rollback(True)
     return answer
 
@@ -47,9 +48,27 @@ def _without_files(request: NewNotification) -> NewNotification:
     return request.model_copy(update={"overrides": request.overrides.model_copy(update={"email": email})})
 
 
-def _answer(tenant: Tenant, accepted: Accepted) -> dict[str, Any]:
-    notification = Notification.objects.get(pk=accepted.id)
-    legs = queue.legs_of(accepted.id)
+def _told(tenant: Tenant, notification: Notification) -> tuple[dict[str, Any] | None, Notification]:
+    """The digest that it waits in, and what would tell it if that closed now; else nothing, and itself."""
+    digest = digest_of(notification)
+    if digest is None:
+        return None, notification
+    (telling,) = digest_closing.tell(tenant.pk, [digest.pk], now=timezone.now())
+    planning.plan(tenant.pk, [telling.id])
+    told = Notification.objects.get(pk=telling.id)
+    return {
+        "id": digest.pk if digest.opened_at < notification.created_at else None,
+        "key": digest.key,
+        "window": digest.window,
+        "closes_at": digest.closes_at,
+        "total": told.data["total"],
+        "plan": {"status": told.status, "reason": told.reason},
+    }, told
+
+
+def _answer(tenant: Tenant, accepted: Accepted, notification: Notification) -> dict[str, Any]:
+    digest, told = _told(tenant, notification)
+    legs = queue.legs_of(told.pk)
     reads = any(leg.routes[0][0] == "in_app" for leg in legs)
     places = {leg.id: place for place, leg in enumerate(legs)}
     accounts = Accounts.of(
@@ -61,7 +80,8 @@ def _answer(tenant: Tenant, accepted: Accepted) -> dict[str, Any]:
         "expires_at": notification.expires_at,
         "category": notification.category,
         "plan": {"status": notification.status, "reason": notification.reason},
-        "decisions": notification.trace,
+        "digest": digest,
+        "decisions": notification.trace if told is notification else notification.trace + told.trace,
         "deliveries": [
             {
                 "rings_with": None if leg.rings_with is None else places[leg.rings_with],

@@ -19,7 +19,8 @@ class Ledger:
 
     `accepted` is what its requests brought, `became` how many notifications have each status. The two strays
     are rows that contradict each other: notifications that ended without success and have deliveries that may
-    still leave, and notifications in process that nothing more will happen to.
+    still leave, and notifications in process that nothing more will happen to. What waits in a digest that is
+    open, or whose telling is, is in process without deliveries of its own.
     """
 
     accepted: int
@@ -45,13 +46,17 @@ class Ledger:
 _LEDGER = """
     WITH mine AS (
         SELECT n.status, EXISTS (SELECT FROM delivery_delivery d WHERE d.notification_id = n.id
-                                    AND d.status IN ('queued', 'deferred', 'sending')) AS is_open
+                                    AND d.status IN ('queued', 'deferred', 'sending')) AS is_open,
+               EXISTS (SELECT FROM notifications_digest g
+                         LEFT JOIN notifications_notification t ON t.id = g.notification_id
+                        WHERE g.id = n.digest_id AND (g.closed_at IS NULL OR t.status IN
+                              ('accepted', 'scheduled', 'processing'))) AS is_to_be_told
           FROM notifications_notification n WHERE n.tenant_id = %(tenant_id)s
     ), became AS (SELECT status, count(*) AS number FROM mine GROUP BY status)
     SELECT (SELECT coalesce(sum(accepted), 0) FROM notifications_intake WHERE tenant_id = %(tenant_id)s),
            (SELECT coalesce(json_object_agg(status, number), '{}')::text FROM became),
            count(*) FILTER (WHERE is_open AND status IN ('failed', 'suppressed', 'expired', 'canceled')),
-           count(*) FILTER (WHERE NOT is_open AND status = 'processing')
+           count(*) FILTER (WHERE NOT is_open AND NOT is_to_be_told AND status = 'processing')
       FROM mine
 """
 

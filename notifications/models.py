@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
+from templates_app.digest_windows import KEY_LENGTH
 from tenants.ids import new_id
 from tenants.models import Tenant, loose_key
 
@@ -64,6 +65,11 @@ class Notification(models.Model):
     overrides = models.JSONField(default=dict)
     batch_id = models.UUIDField(null=True)
     is_test = models.BooleanField(default=False)
+    digest = models.JSONField(
+        null=True, help_text="{key, window}: to be told with others. Without a window: like one, but at once."
+    )
+    digest_id = models.UUIDField(null=True, help_text="The digest that it waits in, or that told it.")
+    is_digest = models.BooleanField(default=False, db_default=False, help_text="It tells a digest's events.")
     status = models.CharField(max_length=10, choices=NotificationStatus.choices)
     reason = models.CharField(max_length=64, blank=True)
     trace = models.JSONField(default=list, help_text="Every planning decision with its reason.")
@@ -98,10 +104,49 @@ class Notification(models.Model):
                 name="notification_scheduled",
                 condition=models.Q(status=NotificationStatus.SCHEDULED),
             ),
+            models.Index(
+                fields=["digest_id", "id"],
+                name="notification_digest",
+                condition=models.Q(digest_id__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class Digest(models.Model):
+    """Events of one recipient that are told together: notifications join it until it closes.
+
+    Then it is itself a notification, whose status its events share from then on. Test events have their own.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = loose_key(Tenant)
+    recipient_external_id = models.CharField(max_length=255)
+    recipient_type = models.CharField(max_length=64)
+    key = models.CharField(max_length=KEY_LENGTH)
+    window = models.CharField(max_length=32)
+    is_test = models.BooleanField(default=False)
+    opened_at = models.DateTimeField()
+    closes_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+    notification_id = models.UUIDField(
+        null=True, unique=True, help_text="What tells it; none if all left it."
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "recipient_type", "recipient_external_id", "key", "is_test"],
+                condition=models.Q(closed_at=None),
+                name="digest_open",
+            )
+        ]
+        indexes = [models.Index(fields=["closes_at"], name="digest_due", condition=models.Q(closed_at=None))]
+
+    def __str__(self) -> str:
+        return f"{self.key} · {self.window}"
 
 
 class Intake(models.Model):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from django.utils import timezone
 from delivery import queue
 from delivery.queue import NewDelivery
 from delivery.siblings import RING_TOGETHER, ring_together
+from notifications import digests
 from notifications.badges import with_badges
 from notifications.models import NotificationStatus
 from preferences.addresses import RecipientFields, mask
@@ -54,6 +55,7 @@ class Plan:
     status: NotificationStatus
     reason: str
     trace: list[Step]
+    digest_id: UUID | None = None
 
 
 def decide(
@@ -171,6 +173,9 @@ class Due:
     overrides: dict[str, Any]
     action: dict[str, str] | None
     is_test: bool
+    digest: dict[str, Any] | None
+    is_digest: bool
+    told_at: dt.datetime
 
     @classmethod
     def of_row(cls, row: Sequence[Any]) -> Due:
@@ -178,9 +183,16 @@ class Due:
             *(orjson.loads(value) if place in _JSON and value else value for place, value in enumerate(row))
         )
 
+    def event(self, person: Person) -> digests.Event:
+        """It as something that is to be told with others; only of one that has a `digest`."""
+        assert self.digest is not None
+        told_to = self.recipient_type, self.recipient_external_id, self.is_test
+        how = self.digest["key"], self.digest["window"], person.timezone
+        return digests.Event(self.id, *told_to, *how, self.priority, self.expires_at)
 
-_JSON = {3, 5, 6, 7, 11, 12}
-_DUE = ", ".join(Due.__slots__)
+
+_JSON = {3, 5, 6, 7, 11, 12, 14}
+_DUE = ", ".join(Due.__slots__).replace("told_at", "coalesce(send_at, created_at)")
 
 _BY_ID = f"""
     SELECT {_DUE} FROM notifications_notification
@@ -219,6 +231,7 @@ def _plan(tenant_id: UUID, statement: str, **params: Any) -> Ready:
     tenant = Tenant.objects.get(pk=tenant_id)
     people, rules = recipients(tenant, due), categories(tenant_id)
     plans = _decided(tenant, due, people, rules, now)
+    plans = _gathered(tenant_id, due, people, rules, plans, now)
     deliveries = [
         delivery
         for n, person, made in zip(due, people, plans, strict=True)
@@ -250,6 +263,35 @@ def _decided(
         )
         for n, person in zip(due, people, strict=True)
     ]
+
+
+def _gathered(
+    tenant_id: UUID,
+    due: Sequence[Due],
+    people: Sequence[Person | None],
+    rules: Mapping[str, CategoryRule],
+    plans: Sequence[Plan],
+    now: dt.datetime,
+) -> list[Plan]:
+    """The plans, but of events that join a digest: what becomes of those is decided when it closes."""
+    events = [
+        n.event(person)
+        for n, person in zip(due, people, strict=True)
+        if n.digest is not None and person is not None and n.category in rules
+    ]
+    found = digests.gather(tenant_id, events, now=now)
+    return [_told(made, found.get(n.id), now) for n, made in zip(due, plans, strict=True)]
+
+
+def _told(made: Plan, gathered: digests.Gathered | None, now: dt.datetime) -> Plan:
+    if gathered is None:
+        return made
+    step = {"at": _at(now), "step": "digest", "decision": "at_once", "reason": gathered.reason}
+    if gathered.digest_id is None:
+        return replace(made, trace=[step, *made.trace])
+    reason = f"digest:{gathered.digest_id}"
+    step |= {"decision": "join", "reason": reason}
+    return Plan([], NotificationStatus.PROCESSING, reason, [step], gathered.digest_id)
 
 
 def recipients(tenant: Tenant, due: Sequence[Due]) -> list[Person | None]:
@@ -290,22 +332,33 @@ def _deliveries(n: Due, person: Person, made: Plan, category: CategoryRule) -> l
 
 def _payload(n: Due) -> dict[str, Any]:
     """What dispatch says, so that it never reads a notification."""
-    said = {"data": n.data, "content": n.content, "overrides": n.overrides, "action": n.action}
+    data = n.data if n.digest is None else digests.told(n.data, [(n.told_at, n.data)], total=1)
+    said = {"data": data, "content": n.content, "overrides": n.overrides, "action": n.action}
     return {"data": {}} | {name: value for name, value in said.items() if value}
 
 
 _RECORD = """
     UPDATE notifications_notification n
-       SET status = s.status, reason = s.reason, trace = n.trace || s.trace, changed_at = %(now)s
-      FROM json_to_recordset(%(plans)s::json) AS s(id uuid, status text, reason text, trace jsonb)
+       SET status = s.status, reason = s.reason, trace = n.trace || s.trace, digest_id = s.digest_id,
+           changed_at = %(now)s
+      FROM json_to_recordset(%(plans)s::json) AS s(id uuid, status text, reason text, trace jsonb,
+                                                   digest_id uuid)
      WHERE n.id = s.id
 """
 
 
 def _record(due: Sequence[Due], plans: Sequence[Plan], now: dt.datetime) -> None:
     rows = [
-        {"id": n.id, "status": plan.status.value, "reason": plan.reason, "trace": plan.trace}
+        {
+            "id": n.id,
+            "status": plan.status.value,
+            "reason": plan.reason,
+            "trace": plan.trace,
+            "digest_id": plan.digest_id,
+        }
         for n, plan in zip(due, plans, strict=True)
     ]
     with connection.cursor() as cursor:
         cursor.execute(_RECORD, {"now": now, "plans": recordset(rows)})
+    if tellings := [n.id for n in due if n.is_digest]:
+        digests.follow(tellings)

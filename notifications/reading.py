@@ -12,7 +12,7 @@ from django.db.models import Count, Max
 
 from delivery.models import Attempt, Delivery, Receipt
 from delivery.settlement import late_reason
-from notifications.models import Batch, Notification, NotificationStatus, Priority
+from notifications.models import Batch, Digest, Notification, NotificationStatus, Priority
 from preferences.addresses import mask
 
 CLOSED = frozenset(NotificationStatus) - {
@@ -20,6 +20,8 @@ CLOSED = frozenset(NotificationStatus) - {
     NotificationStatus.SCHEDULED,
     NotificationStatus.PROCESSING,
 }
+
+EVENTS_SHOWN = 100
 
 
 def summary(n: Notification) -> dict[str, Any]:
@@ -49,14 +51,47 @@ def detail(n: Notification) -> dict[str, Any]:
     ids = [delivery.pk for delivery in deliveries]
     attempts = _grouped(Attempt.objects.filter(delivery_id__in=ids).order_by("started_at", "id"))
     receipts = _grouped(Receipt.objects.filter(delivery_id__in=ids).order_by("received_at", "id"))
+    digest = digest_of(n)
     return {
         **summary(n),
         "data": n.data,
         "content": n.content,
         "action": n.action,
+        "digest": digest and shown_digest(digest),
         "deliveries": [_delivery(d, attempts[d.pk]) for d in deliveries],
-        "trace": trace(n, attempts, receipts, _escalations(deliveries)),
+        "trace": trace(n, attempts, receipts, [*_escalations(deliveries), *_closing(n, digest)]),
     }
+
+
+def digest_of(n: Notification) -> Digest | None:
+    """The digest that it waits in, or that told it, or that it tells."""
+    if n.is_digest:
+        return Digest.objects.filter(notification_id=n.pk).first()
+    return Digest.objects.filter(pk=n.digest_id).first() if n.digest_id else None
+
+
+def shown_digest(digest: Digest) -> dict[str, Any]:
+    """With its first events' ids; all of them are a list of its own."""
+    events = Notification.objects.filter(digest_id=digest.pk).order_by("pk")
+    return {
+        "id": digest.pk,
+        "key": digest.key,
+        "window": digest.window,
+        "opened_at": digest.opened_at,
+        "closes_at": digest.closes_at,
+        "closed_at": digest.closed_at,
+        "notification_id": digest.notification_id,
+        "total": events.count(),
+        "events": list(events.values_list("pk", flat=True)[:EVENTS_SHOWN]),
+    }
+
+
+def _closing(n: Notification, digest: Digest | None) -> list[dict[str, Any]]:
+    """When an event's digest was closed, and what tells it."""
+    if digest is None or digest.closed_at is None or n.is_digest:
+        return []
+    told = {"decision": "closed", "reason": f"notification:{digest.notification_id}"}
+    return [{"at": digest.closed_at, "step": "digest", **told}]
 
 
 def _grouped(rows: Any) -> dict[UUID, list[Any]]:

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from delivery.signals import Change
-from notifications import alerts, feed, rings
+from notifications import alerts, digests, feed, rings
 from notifications.models import Notification, Priority
 from notifications.realtime.push import publish_on_commit
 from tenants.bulk import uuid_array
@@ -75,7 +75,7 @@ _ROLL_UP = """
                                            'expired', 'suppressed', 'canceled'], d.status::text)) legs
      WHERE n.id = legs.notification_id AND n.status <> legs.status
        AND NOT (legs.status = 'processing' AND n.status IN ('sent', 'delivered'))
-    RETURNING n.batch_id
+    RETURNING n.batch_id, CASE WHEN n.is_digest THEN n.id END
 """
 
 
@@ -85,4 +85,7 @@ def roll_up(notification_ids: set[UUID]) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_LOCK, [ids])
         cursor.execute(_ROLL_UP, [ids])
-        return any(batch_id is not None for (batch_id,) in cursor.fetchall())
+        changed = cursor.fetchall()
+    if tellings := [telling for _, telling in changed if telling is not None]:
+        digests.follow(tellings)
+    return any(batch_id is not None for batch_id, _ in changed)

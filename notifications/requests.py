@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, HttpUrl, StringConstraints, model_validator
+from pydantic import AwareDatetime, Discriminator, Field, HttpUrl, StringConstraints, Tag, model_validator
 
 from notifications.models import Priority
 from preferences.addresses import ExternalId, RecipientFields
+from templates_app.digest_windows import DigestWish
 from templates_app.overrides import Overrides
 from tenants.channels import Entries
 from tenants.parsing import RequestModel
@@ -44,6 +45,19 @@ class ReadyContent(RequestModel):
         if not (self.title or self.body or self.html):
             raise ValueError("content needs a title, a body or html")
         return self
+
+
+def _shape(digest: object) -> str:
+    """Which kind it is meant to be, so that its errors are about that kind."""
+    return "never" if isinstance(digest, bool) else "digest"
+
+
+DigestOption = (
+    Annotated[
+        Annotated[DigestWish, Tag("digest")] | Annotated[Literal[False], Tag("never")], Discriminator(_shape)
+    ]
+    | None
+)
 
 
 class Timing(RequestModel):
@@ -89,6 +103,9 @@ class Wording(Timing):
     reference: Annotated[str, StringConstraints(max_length=255)] = ""
     metadata: dict[str, Any] = {}
     overrides: Overrides | None = None
+    digest: DigestOption = Field(
+        None, description="Left out: as the template says. false: at once, whatever the template says."
+    )
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Wording:
@@ -96,6 +113,8 @@ class Wording(Timing):
             raise ValueError("give template (with data) or content, one of them")
         if self.template_version is not None and self.template is None:
             raise ValueError("template_version needs a template")
+        if self.digest and self.template is None:
+            raise ValueError("digest needs a template, which tells of all its events")
         return self
 
 

@@ -3,8 +3,9 @@
 from uuid import UUID
 
 from celery import shared_task
+from django.utils import timezone
 
-from notifications import idempotency, release
+from notifications import digest_closing, idempotency, release
 
 
 @shared_task(name="notifications.plan")
@@ -20,6 +21,11 @@ def plan_waiting() -> None:
 @shared_task(name="notifications.plan_due")
 def plan_due() -> None:
     release.plan_due()
+
+
+@shared_task(name="notifications.close_digests")
+def close_digests() -> None:
+    digest_closing.close_due(now=timezone.now())
 
 
 @shared_task(name="notifications.forget_keys")

@@ -29,9 +29,16 @@ _REASONS = {
     "canary": "some recipients get the canary, and they are among them",
     "not_in_canary": "they are not among those who get the canary",
     "canary_refused": "the canary cannot serve this request",
+    "not_wanted": "the request said so",
+    "urgent": "what is urgent waits for nothing",
+    "no_recipient_id": "nobody could be found again without an id",
+    "expires_before_digest": "its time would be over before the digest closes",
 }
 _LOOKS = {
     ("accept", "accepted"): ("inbox", "primary"),
+    ("digest", "join"): ("stacks", "info"),
+    ("digest", "closed"): ("stacks", "success"),
+    ("digest", "tells"): ("stacks", ""),
     ("plan", "deliver"): ("check_circle", "success"),
     ("plan", "skip"): ("do_not_disturb_on", "warning"),
     ("plan", "ring_together"): ("devices", "info"),
@@ -84,6 +91,11 @@ def _entry(step: Mapping[str, Any], begun: dt.datetime) -> Entry:
 
 _TITLES = {
     ("accept", "accepted"): "Accepted",
+    ("digest", "join"): "Waits to be told with others",
+    ("digest", "at_once"): "Told at once",
+    ("digest", "closed"): "Told with others",
+    ("digest", "tells"): "Tells of an event",
+    ("digest", "not_listed"): "Tells only the number of the rest",
     ("plan", "deliver"): "{channel}: deliver to {address}",
     ("plan", "skip"): "{channel}: leave out {address}",
     ("plan", "ring_together"): "{channel}: every device rings",

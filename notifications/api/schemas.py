@@ -85,7 +85,7 @@ class Delivery(BaseModel):
 
 class TraceStep(BaseModel):
     at: dt.datetime
-    step: Literal["accept", "plan", "route", "attempt", "receipt", "escalate"]
+    step: Literal["accept", "digest", "plan", "route", "attempt", "receipt", "escalate"]
     decision: str
     reason: str
     channel: str | None = None
@@ -93,10 +93,29 @@ class TraceStep(BaseModel):
     code: str | None = None
 
 
+class Digest(BaseModel):
+    """Of an event: the digest it waits in, or that told it. Of what tells a digest: that digest.
+
+    It closes at `closes_at` and then has a `notification_id`. `events` are its first hundred,
+    `?digest=` lists all.
+    """
+
+    id: UUID
+    key: str
+    window: str
+    opened_at: dt.datetime
+    closes_at: dt.datetime
+    closed_at: dt.datetime | None
+    notification_id: UUID | None
+    total: int
+    events: list[UUID]
+
+
 class NotificationDetail(NotificationSummary):
     data: dict[str, Any]
     content: dict[str, str] | None
     action: dict[str, str] | None
+    digest: Digest | None
     deliveries: list[Delivery]
     trace: list[TraceStep]
 
@@ -133,12 +152,27 @@ class ExplainedDelivery(BaseModel):
     routes: list[ExplainedRoute]
 
 
+class ExplainedDigest(BaseModel):
+    """The digest that it would join; `id` is null where it would open one. `total` counts it.
+
+    `plan` is what would become of the digest if it closed now; the deliveries are then the digest's.
+    """
+
+    id: UUID | None
+    key: str
+    window: str
+    closes_at: dt.datetime
+    total: int
+    plan: dict[str, str]
+
+
 class Explanation(BaseModel):
     status: str
     send_at: dt.datetime | None
     expires_at: dt.datetime | None
     category: str
     plan: dict[str, str]
+    digest: ExplainedDigest | None
     decisions: list[TraceStep]
     deliveries: list[ExplainedDelivery]
 

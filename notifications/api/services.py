@@ -42,6 +42,7 @@ LIST_PARAMETERS = [
     OpenApiParameter("status", str, enum=[status.value for status in NotificationStatus]),
     *(OpenApiParameter(name, str) for name in ("category", "recipient", "reference")),
     OpenApiParameter("batch", UUID),
+    OpenApiParameter("digest", UUID, description="A digest's events"),
     OpenApiParameter("from", str, description="RFC 3339, inclusive"),
     OpenApiParameter("to", str, description="RFC 3339, exclusive"),
 ]
@@ -169,8 +170,8 @@ def filtered(rows: QuerySet[Notification], request: Request) -> QuerySet[Notific
     conditions: dict[str, Any] = {field: given[name] for name, field in _EQUAL.items() if name in given}
     if "status" in given:
         conditions["status"] = _one_of(NotificationStatus.values, "status", given["status"])
-    if "batch" in given:
-        conditions["batch_id"] = _parsed(UUID, "batch", given["batch"])
+    for name in given.keys() & {"batch", "digest"}:
+        conditions[f"{name}_id"] = _parsed(UUID, name, given[name])
     for name, lookup in _BOUNDS.items():
         if name in given:
             conditions[lookup] = _parsed(_time, name, given[name])

@@ -236,7 +236,7 @@ def _plan(tenant_id: UUID, statement: str, **params: Any) -> Ready:
         delivery
         for n, person, made in zip(due, people, plans, strict=True)
         if person is not None
-        for delivery in _deliveries(n, person, made, rules[n.category])
+        for delivery in _deliveries(n, person, made, rules[n.category], tenant)
     ]
     queue.enqueue(tenant_id, with_badges(deliveries), now=now)
     _record(due, plans, now)
@@ -307,8 +307,10 @@ def recipients(tenant: Tenant, due: Sequence[Due]) -> list[Person | None]:
     ]
 
 
-def _deliveries(n: Due, person: Person, made: Plan, category: CategoryRule) -> list[NewDelivery]:
-    payload = _payload(n)
+def _deliveries(
+    n: Due, person: Person, made: Plan, category: CategoryRule, tenant: Tenant
+) -> list[NewDelivery]:
+    payload = _payload(n, "" if person.timezone == tenant.timezone else person.timezone)
     legs = [
         NewDelivery(
             id=new_id(),
@@ -330,10 +332,12 @@ def _deliveries(n: Due, person: Person, made: Plan, category: CategoryRule) -> l
     return [delivery for leg in legs for delivery in ring_together(leg)]
 
 
-def _payload(n: Due) -> dict[str, Any]:
-    """What dispatch says, so that it never reads a notification."""
+def _payload(n: Due, timezone: str) -> dict[str, Any]:
+    """What dispatch says, so that it never reads a notification. `timezone`: where it is not the tenant's."""
     data = n.data if n.digest is None else digests.told(n.data, [(n.told_at, n.data)], total=1)
     said = {"data": data, "content": n.content, "overrides": n.overrides, "action": n.action}
+    if n.template_version_id is not None:
+        said["timezone"] = timezone
     return {"data": {}} | {name: value for name, value in said.items() if value}
 
 

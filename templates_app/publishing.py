@@ -12,6 +12,7 @@ from django.utils import timezone
 from templates_app import catalog
 from templates_app.history import TemplateRelease, record
 from templates_app.inspection import Draft, InvalidTemplateError, inspect
+from templates_app.kit import kit_of
 from templates_app.models import PublishedVersionError, Template, TemplateContent, TemplateVersion
 from templates_app.releasing import locked_version, refuse_archived
 from templates_app.schemas import InvalidSchemaError, refuse_unsound
@@ -34,7 +35,7 @@ def save_draft(
     """
     if schema is not None:
         refuse_unsound(schema)
-    findings = inspect(contents, sample_data)
+    findings = inspect(contents, sample_data, kit_of(template.tenant))
     if errors := [error for error in findings.errors if error.code != "missing_variable"]:
         raise InvalidTemplateError(errors)
     with transaction.atomic():
@@ -78,19 +79,26 @@ def _act(template: Template, version: TemplateVersion) -> TemplateRelease.Act:
 
 
 def drafts_of(version: TemplateVersion) -> list[Draft]:
-    rows = version.contents.all()
-    return [Draft(row.channel, row.locale, row.sources(), row.format, row.layout) for row in rows]
+    return [_draft(row) for row in version.contents.all()]
+
+
+def _draft(row: TemplateContent) -> Draft:
+    return Draft(row.channel, row.locale, row.sources(), row.format, row.layout)
 
 
 def seal(version: TemplateVersion) -> None:
     """From now on it never changes, if it is sound. One that is sealed stays so."""
     if version.published_at is not None:
         return
-    findings = inspect(drafts_of(version), version.sample_data)
+    contents = list(version.contents.all())
+    findings = inspect([_draft(row) for row in contents], version.sample_data, kit_of(version.tenant))
     if findings.errors:
         raise InvalidTemplateError(findings.errors)
     if version.schema is not None and (unfit := misfits(version.schema, version.sample_data)):
         raise InvalidSchemaError(unfit)
+    for content, made in zip(contents, findings.finished, strict=True):
+        content.compiled, content.made_of = dict(made.sources), dict(made.made_of)
+    TemplateContent.objects.bulk_update(contents, ["compiled", "made_of"])
     version.variables, version.published_at = findings.variables, timezone.now()
     version.save(update_fields=["variables", "published_at"])
 

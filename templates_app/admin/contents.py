@@ -18,6 +18,7 @@ from templates_app.bodies import Locale
 from templates_app.channels import PARTS, missing_parts
 from templates_app.engine import PARTS as ALL_PARTS
 from templates_app.inspection import Draft, inspect
+from templates_app.kit import kit_of
 from templates_app.models import TemplateContent, TemplateVersion
 from tenants.admin.base import InlineFormSet, ModelForm
 
@@ -129,7 +130,9 @@ class ContentFormSet(InlineFormSet[TemplateContent, TemplateVersion, ContentForm
     def _refuse_what_fails(self, kept: Sequence[ContentForm]) -> None:
         """Compile every part and render it; a draft may still lack sample data."""
         publishing = PUBLISH in self.data
-        for error in inspect([form.draft() for form in kept], self.instance.sample_data).errors:
+        version = self.instance
+        drafts = [form.draft() for form in kept]
+        for error in inspect(drafts, version.sample_data, kit_of(version.tenant)).errors:
             if publishing or error.code != "missing_variable":
                 where = f"Line {error.line}: " if error.line else ""
                 kept[error.index].add_error(error.part, f"{where}{error.message}")

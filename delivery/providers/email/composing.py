@@ -2,8 +2,9 @@
 
 A mail always has a text part, made from the HTML where the message has no body of its own (RFC 2046,
 section 5.1.4), and its styles stand in the elements themselves, since many readers drop a style sheet
-(https://www.caniemail.com/features/html-style/). Nothing that a request or a template says can add a
-header or a recipient: control characters are refused, and so are the headers that say who writes to whom.
+(https://www.caniemail.com/features/html-style/). What a template says comes with both: that was done when its
+version was published. Nothing that a request or a template says can add a header or a recipient: control
+characters are refused, and so are the headers that say who writes to whom.
 """
 
 from __future__ import annotations
@@ -120,6 +121,8 @@ class Composer:
         subject = content.subject or content.title
         if not content.html:
             return Words(subject, content.body, "")
+        if message.template_version_id is not None:
+            return Words(subject, content.body or text_of(content.html), content.html)
         found = self._made.get((content.html, content.body))
         if found is None:
             found = Words("", content.body or text_of(content.html), inlined(content.html))

@@ -120,6 +120,7 @@ def _message(parcel: Parcel) -> Message:
         expires_at=leg.deadline,
         badge=leg.payload.get("badge"),
         window_until=parcel.window_until,
+        unsubscribe_url=parcel.unsubscribe_url,
     )
 
 

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from delivery import attachments, fetching, inbound, queue, rates, settlement
 from delivery.accounts import Accounts
+from delivery.links import Links, links_of
 from delivery.models import HELD
 from delivery.providers.base import Attachment, Content, ProviderError
 from delivery.queue import Leg
@@ -44,6 +45,7 @@ class Parcel:
     content: Content
     attachments: tuple[Attachment, ...] = ()
     window_until: dt.datetime | None = None
+    unsubscribe_url: str = ""
 
     @property
     def overrides(self) -> Mapping[str, Any]:
@@ -80,11 +82,12 @@ def prepare(legs: Sequence[Leg], accounts: Accounts, *, tenant: Tenant, now: dt.
         else:
             settled.append(_without_account(leg, choice, now))
     parcels: list[Parcel] = []
-    for (leg, choice), words in zip(chosen, render([leg for leg, _ in chosen], tenant), strict=True):
+    links = links_of([leg for leg, _ in chosen], tenant)
+    for (leg, choice), own, words in zip(chosen, links, render(links, tenant), strict=True):
         if isinstance(words, RenderError):
             settled.append(_unrenderable(leg, words, now))
         else:
-            parcels.append(Parcel(leg, choice, words))
+            parcels.append(Parcel(leg, choice, words, unsubscribe_url=own.in_headers()))
     return _within_rate(parcels, settled, now)
 
 
@@ -112,8 +115,9 @@ def _unrenderable(leg: Leg, error: RenderError, now: dt.datetime) -> Settlement:
     return _stop(leg, Action.DEAD_LETTER, error.code, now, str(error))
 
 
-def render(legs: Sequence[Leg], tenant: Tenant) -> list[Content | RenderError]:
+def render(links: Sequence[Links], tenant: Tenant) -> list[Content | RenderError]:
     """What each leg says when it goes out: ready content, or a template by its pinned version."""
+    legs = [own.leg for own in links]
     requests = [
         RenderRequest(
             leg.template_version_id,
@@ -122,8 +126,9 @@ def render(legs: Sequence[Leg], tenant: Tenant) -> list[Content | RenderError]:
             tenant.locale,
             leg.payload["data"],
             leg.payload.get("timezone", tenant.timezone),
+            own.words,
         )
-        for leg in legs
+        for leg, own in zip(legs, links, strict=True)
         if leg.template_version_id is not None
     ]
     rendered = iter(render_many(requests))

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from delivery import packing, queue, text_messages
 from delivery.accounts import Accounts
+from delivery.links import links_of
 from delivery.providers.base import Content
 from delivery.queue import Leg
 from delivery.routing import Account, Choice, choose
@@ -97,8 +98,8 @@ def _route(leg: Leg, place: int, accounts: Accounts, tenant: Tenant, reads: bool
     channel, address = leg.routes[place]
     candidates = accounts.candidates(channel, address, is_test=leg.is_test)
     choice = choose(candidates, now=timezone.now(), random=Random(0))
-    by_it = replace(leg, channel=channel)
-    (words,) = packing.render([by_it], tenant)
+    by_it = replace(leg, channel=channel, address=address)
+    (words,) = packing.render(links_of([by_it], tenant), tenant)
     segments = text_messages.segments(by_it, words, tenant)
     waits = _wait(leg, place)
     return {

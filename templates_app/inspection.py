@@ -14,6 +14,7 @@ from templates_app.drafts import Draft
 from templates_app.finishing import Finished, finish
 from templates_app.kit import EMPTY, Kit
 from templates_app.overrides import checked
+from templates_app.reserved import LINKS, SAMPLES, with_links
 from templates_app.workshop import Job, RenderError, Words, workshop
 from tenants.ids import new_id
 
@@ -120,7 +121,7 @@ def _needed(sources: Mapping[str, str], sample_data: Mapping[str, Any]) -> set[s
     without = [{key: value for key, value in sample_data.items() if key != name} for name in asked]
     answers = workshop.render([_job(sources, data) for data in without])
     optional = {name for name, answer in zip(asked, answers, strict=True) if isinstance(answer, Words)}
-    return used - optional
+    return used - optional - {LINKS}
 
 
 def _variables(sources: Mapping[str, str], sample_data: Mapping[str, Any]) -> list[str]:
@@ -140,4 +141,4 @@ def _asked_for(sources: Mapping[str, str]) -> Iterator[str]:
 
 
 def _job(sources: Mapping[str, str], data: Mapping[str, Any], locale: str = "en") -> Job:
-    return Job(f"draft:{new_id()}", sources, data, locale)
+    return Job(f"draft:{new_id()}", sources, with_links(data, SAMPLES), locale)

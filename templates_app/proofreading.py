@@ -12,6 +12,7 @@ from templates_app.inspection import Draft
 from templates_app.kit import kit_of
 from templates_app.linting import Finding, lint
 from templates_app.models import Template
+from templates_app.reserved import SAMPLES, with_links
 from templates_app.segments import SmsPolicy
 from templates_app.workshop import Job, RenderError, workshop
 from tenants.ids import new_id
@@ -28,8 +29,12 @@ def proofread(
 def wordings(drafts: Sequence[Draft], data: Mapping[str, Any], tenant: Tenant) -> list[Wording]:
     """Each draft with the words it makes of the data, or why it makes none; in order."""
     finished = finish_all(drafts, kit_of(tenant))
+    filled = with_links(data, SAMPLES)
     jobs = [
-        Job(f"preview:{new_id()}", made.sources, harmless(draft.channel, data), draft.locale, tenant.timezone)
+        Job(
+            *(f"preview:{new_id()}", made.sources, harmless(draft.channel, filled)),
+            *(draft.locale, tenant.timezone),
+        )
         for draft, made in zip(drafts, finished, strict=True)
         if isinstance(made, Finished)
     ]

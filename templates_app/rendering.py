@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,6 +14,7 @@ from templates_app.engine import PARTS
 from templates_app.escaping import harmless
 from templates_app.locales import best_locale, spoken_locale
 from templates_app.models import TemplateContent
+from templates_app.reserved import asks_for_links, with_links
 from templates_app.workshop import Job, RenderError, Words, workshop
 
 __all__ = ["RenderError", "RenderRequest", "Words", "render_many"]
@@ -21,7 +22,10 @@ __all__ = ["RenderError", "RenderRequest", "Words", "render_many"]
 
 @dataclass(frozen=True, slots=True)
 class RenderRequest:
-    """`locale` is the recipient's, `fallback_locale` the tenant's; BCP 47. `timezone` is an IANA name."""
+    """`locale` is the recipient's, `fallback_locale` the tenant's; BCP 47. `timezone` is an IANA name.
+
+    `links` makes the reserved ones, for templates that ask for them.
+    """
 
     version_id: UUID
     channel: str
@@ -29,6 +33,7 @@ class RenderRequest:
     fallback_locale: str
     data: Mapping[str, Any]
     timezone: str = "UTC"
+    links: Callable[[], Mapping[str, str]] = dict
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class Content:
     key: str
     sources: Mapping[str, str]
     locale: str
+    asks_for_links: bool
 
 
 Version = Mapping[str, Mapping[str, Content]]  # channel → locale → content
@@ -59,6 +65,8 @@ def render_many(requests: Sequence[RenderRequest]) -> list[Words | RenderError]:
 
 def _job(content: Content, request: RenderRequest) -> Job:
     data = harmless(request.channel, request.data)
+    if content.asks_for_links:
+        data = with_links(data, request.links())
     locale = _spoken(content.locale, request.locale)
     return Job(content.key, content.sources, data, locale, request.timezone)
 
@@ -108,5 +116,6 @@ def _load(ids: Sequence[UUID]) -> dict[UUID, Version]:
     rows = TemplateContent.objects.filter(version__in=ids, version__published_at__isnull=False)
     for row in rows.only("version_id", "channel", "locale", "compiled", *PARTS):
         locales = versions.setdefault(row.version_id, {}).setdefault(row.channel, {})
-        locales[row.locale] = Content(str(row.pk), row.compiled or row.sources(), row.locale)
+        sources = row.compiled or row.sources()
+        locales[row.locale] = Content(str(row.pk), sources, row.locale, asks_for_links(sources))
     return dict(versions)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from templates_app.findings import KINDS, Finding, Setting, Wording
+from templates_app.reserved import LINKS
 from templates_app.workshop import RenderError
 
 
@@ -13,7 +14,7 @@ def unknown(wording: Wording, setting: Setting) -> Iterator[Finding]:
     """In the sources, and neither in the schema nor in the sample data: mistyped, it might be."""
     if isinstance(wording.words, RenderError):
         return  # the error says it already, and more
-    known = set(setting.sample_data) | (setting.declared or set())
+    known = {LINKS} | set(setting.sample_data) | (setting.declared or set())
     where = "the schema nor the sample data" if setting.declared is not None else "the sample data"
     neither = "in neither" if setting.declared is not None else "not in"
     for name in sorted(wording.names - known):

@@ -39,8 +39,8 @@ from delivery.providers.base import (
 )
 from delivery.providers.email.batching import Batch, Limits, batches, say_the_same
 from delivery.providers.email.composing import Composer, Mail, Words, bad_message, written
-from delivery.providers.email.way_out import MAILTO
 from delivery.providers.email.tracking import MAILED_TO, REFERENCE, Tracked
+from delivery.providers.email.way_out import MAILTO
 from delivery.providers.http import Reply, exchange
 
 logger = logging.getLogger(__name__)

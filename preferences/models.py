@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from tenants.ids import new_id
@@ -30,7 +31,21 @@ class Recipient(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "type", "external_id"], name="recipient_identity"),
         ]
-        indexes = [  # operators look for how an address begins, in any tenant
+        indexes = [
+            models.Index(fields=["tenant", "id"], name="recipient_tenant"),
+            models.Index(fields=["tenant", "updated_at"], name="recipient_updated"),
+            models.Index(
+                models.F("tenant"),
+                Lower("email"),
+                name="recipient_mailbox",
+                condition=~models.Q(email=""),
+            ),
+            # how an id or an address begins, which operators look for in any tenant
+            models.Index(
+                fields=["external_id"],
+                name="recipient_external_id",
+                opclasses=["varchar_pattern_ops"],
+            ),
             models.Index(
                 fields=["email"],
                 name="recipient_email",

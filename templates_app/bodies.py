@@ -23,6 +23,7 @@ Code = Annotated[str, StringConstraints(pattern=_SLUG, max_length=100)]
 Format = Literal["html", "markdown", "mjml"]
 LayoutCode = Annotated[str, StringConstraints(pattern=r"^[-a-zA-Z0-9_]*$", max_length=100)]
 Category = Annotated[str, StringConstraints(pattern=_SLUG, max_length=64)]
+TypeCode = Annotated[str, StringConstraints(pattern=r"^[-a-zA-Z0-9_]*$", max_length=64)]
 Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length=35)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Source = Annotated[str, StringConstraints(max_length=200_000)]
@@ -61,6 +62,7 @@ class NewTemplate(RequestModel):
     name: Name
     description: str = Field("", max_length=2_000)
     category: Category = "transactional"
+    type: TypeCode = ""
     channels: Channels = []
 
 
@@ -70,6 +72,7 @@ class TemplateChange(RequestModel):
     name: Name | None = None
     description: str | None = Field(None, max_length=2_000)
     category: Category | None = None
+    type: TypeCode | None = None
     channels: Channels | None = None
 
     @model_validator(mode="after")
@@ -112,15 +115,36 @@ class ContentBody(RequestModel):
         return Draft(self.channel, self.locale, self.sources(), self.format, self.layout)
 
 
+def _no_doubles(contents: list[ContentBody]) -> list[ContentBody]:
+    places = [(content.channel, content.locale.lower()) for content in contents]
+    if doubles := {place for place in places if places.count(place) > 1}:
+        raise ValueError(f"There are two contents for {' in '.join(min(doubles))}.")
+    return contents
+
+
+Contents = Annotated[list[ContentBody], Field(min_length=1, max_length=200), AfterValidator(_no_doubles)]
+SchemaBody = Annotated[dict[str, Any] | None, Field(alias="schema")]
+
+
 class NewVersion(RequestModel):
-    contents: list[ContentBody] = Field(min_length=1, max_length=200)
+    """`schema` is a JSON Schema (draft 2020-12) of what the data must be like, `sample_data` fit it."""
+
+    contents: Contents
+    data_schema: SchemaBody = None
     sample_data: Data = {}
 
+
+class VersionChange(RequestModel):
+    """What is left out stays as it is; a schema of null takes it away. Contents are given all or none."""
+
+    contents: Contents | None = None
+    data_schema: SchemaBody = None
+    sample_data: Data | None = None
+
     @model_validator(mode="after")
-    def _no_doubles(self) -> Self:
-        places = [(content.channel, content.locale.lower()) for content in self.contents]
-        if doubles := {place for place in places if places.count(place) > 1}:
-            raise ValueError(f"There are two contents for {' in '.join(min(doubles))}.")
+    def _no_nulls(self) -> Self:
+        if nulls := [n for n in self.model_fields_set - {"data_schema"} if getattr(self, n) is None]:
+            raise ValueError(f"{', '.join(sorted(nulls))}: null is not a value.")
         return self
 
 
@@ -140,6 +164,19 @@ class ContentView(BaseModel):
         return cls(**{name: getattr(row, name) for name in cls.model_fields})
 
 
+class CanaryView(BaseModel):
+    """`percent` of the recipients get this version."""
+
+    version: int
+    percent: float
+
+    @classmethod
+    def of(cls, row: Template) -> Self | None:
+        if row.canary is None or row.canary_percent is None:
+            return None
+        return cls(version=row.canary.number, percent=float(row.canary_percent))
+
+
 class TemplateView(BaseModel):
     """`published` is the number of the version that is sent, null before the first."""
 
@@ -148,44 +185,51 @@ class TemplateView(BaseModel):
     name: str
     description: str
     category: str
+    type: str
     channels: list[str | list[str] | TimedChain]
     published: int | None
+    canary: CanaryView | None
     created_at: dt.datetime
+    archived_at: dt.datetime | None
 
     @classmethod
     def of(cls, row: Template) -> Self:
-        plain = {name: getattr(row, name) for name in cls.model_fields if name != "published"}
-        return cls(**plain, published=row.published.number if row.published else None)
+        plain = {name: getattr(row, name) for name in cls.model_fields.keys() - {"published", "canary"}}
+        published = row.published.number if row.published else None
+        return cls(**plain, published=published, canary=CanaryView.of(row))
 
 
 class VersionSummary(BaseModel):
-    """`variables` are the names that the data of a notification must hold."""
+    """`variables` are the names that the data of a notification must hold. What is archived is still sent."""
 
     id: UUID
     number: int
-    status: Literal["draft", "published"]
+    status: Literal["draft", "published", "archived"]
     variables: list[str]
     sample_data: dict[str, Any]
     created_at: dt.datetime
     published_at: dt.datetime | None
+    archived_at: dt.datetime | None
 
     @classmethod
     def of(cls, row: TemplateVersion) -> Self:
         return cls(
             id=row.pk,
             number=row.number,
-            status="published" if row.published_at else "draft",
+            status=row.status,
             variables=row.variables,
             sample_data=row.sample_data,
             created_at=row.created_at,
             published_at=row.published_at,
+            archived_at=row.archived_at,
         )
 
 
 class VersionView(VersionSummary):
+    data_schema: dict[str, Any] | None = Field(serialization_alias="schema")
     contents: list[ContentView]
 
     @classmethod
     def of(cls, row: TemplateVersion) -> Self:
         contents = [ContentView.of(content) for content in row.contents.all()]
-        return cls(**VersionSummary.of(row).model_dump(), contents=contents)
+        return cls(**VersionSummary.of(row).model_dump(), data_schema=row.schema, contents=contents)

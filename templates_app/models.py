@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -125,6 +125,13 @@ class TemplateVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.template.code} v{self.number}"
+
+    @property
+    def status(self) -> Literal["draft", "published", "archived"]:
+        """Published is what never changes, whether or not it is the version that is sent."""
+        if self.archived_at is not None:
+            return "archived"
+        return "draft" if self.published_at is None else "published"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         refuse_if_published(self.pk)

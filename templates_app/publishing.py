@@ -10,6 +10,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from templates_app import catalog
+from templates_app.diffing import Wording
 from templates_app.history import TemplateRelease, record
 from templates_app.inspection import Draft, InvalidTemplateError, inspect
 from templates_app.kit import kit_of
@@ -76,6 +77,10 @@ def _act(template: Template, version: TemplateVersion) -> TemplateRelease.Act:
     if template.published is not None and version.number < template.published.number:
         return TemplateRelease.Act.ROLLED_BACK
     return TemplateRelease.Act.PUBLISHED
+
+
+def wording_of(version: TemplateVersion) -> Wording:
+    return Wording(drafts_of(version), version.schema, version.sample_data)
 
 
 def drafts_of(version: TemplateVersion) -> list[Draft]:

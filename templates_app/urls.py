@@ -1,13 +1,23 @@
 from django.urls import path
 
-from templates_app import api, preview_api
+from templates_app import api, preview_api, release_api, version_api
+
+_VERSION = "templates/<slug:code>/versions/<int:number>"
 
 urlpatterns = [
     path("templates", api.TemplateList.as_view()),
     path("templates/<slug:code>", api.TemplateDetail.as_view()),
-    path("templates/<slug:code>/versions", api.VersionList.as_view()),
-    path("templates/<slug:code>/versions/<int:number>", api.VersionDetail.as_view()),
-    path("templates/<slug:code>/versions/<int:number>/publish", api.VersionPublish.as_view()),
+    path("templates/<slug:code>/restore", api.TemplateRestore.as_view()),
+    path("templates/<slug:code>/versions", version_api.VersionList.as_view()),
+    path(_VERSION, version_api.VersionDetail.as_view()),
+    path(f"{_VERSION}/schema", version_api.VersionSchema.as_view()),
+    path(f"{_VERSION}/diff/<int:other>", version_api.VersionDiff.as_view()),
+    path(f"{_VERSION}/archive", version_api.VersionArchive.as_view()),
+    path(f"{_VERSION}/restore", version_api.VersionRestore.as_view()),
+    path(f"{_VERSION}/publish", release_api.VersionPublish.as_view()),
+    path("templates/<slug:code>/canary", release_api.CanaryDetail.as_view()),
+    path("templates/<slug:code>/canary/promote", release_api.CanaryPromote.as_view()),
+    path("templates/<slug:code>/releases", release_api.ReleaseList.as_view()),
     path("templates/<slug:code>/versions/<int:number>/preview", preview_api.VersionPreview.as_view()),
     path("templates/<slug:code>/preview", preview_api.VersionPreview.as_view(), name="template_preview"),
     path("templates/<slug:code>/versions/<int:number>/lint", preview_api.VersionLint.as_view()),

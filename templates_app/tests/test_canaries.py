@@ -178,7 +178,7 @@ class TestRefusals:
             (lambda first, draft: canaries.start(archive_version(draft), TEN), "version_archived"),
             (lambda first, draft: canaries.promote(first.template), "no_canary"),
             (lambda first, draft: canaries.drop(first.template), "no_canary"),
-            (lambda first, draft: canaries.start(draft, TEN) and archive_version(draft), "version_in_canary"),
+            (lambda first, draft: (canaries.start(draft, TEN), archive_version(draft)), "version_in_canary"),
         ],
     )
     def test_it_says_why_not(

@@ -16,7 +16,8 @@ TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "config.transport:Transp
 
 app = Celery("carillon")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks()
+if "beat" not in sys.argv:  # it rings for tasks by their names: to import them all would cost it 40 MB
+    app.autodiscover_tasks()
 # Else Celery closes the database connection before and after each task, and the first statement of each waits
 # for a new backend: 5 ms and more of PostgreSQL's time. They are kept as Django keeps a web thread's (below).
 app.conf["CELERY_DB_REUSE_MAX"] = sys.maxsize

@@ -5,13 +5,17 @@ changes: `sender=Delivery, tenant_id: UUID, changes: list[Change]`. A receiver r
 run twice.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.dispatch import Signal
 
-from delivery.providers.base import Content
+if TYPE_CHECKING:
+    from delivery.providers.base import Content
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from notifications import digest_closing, idempotency, release
+from notifications import receivers as _receivers  # noqa: F401 - loaded before workers fork
 
 
 @shared_task(name="notifications.plan")

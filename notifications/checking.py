@@ -6,10 +6,10 @@ Also where it is decided which version of its template a notification is pinned 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from notifications import files
+from notifications import digests, files
 from notifications.requests import NewNotification
 from preferences.addresses import RecipientFields, normalize
 from preferences.categories import categories
@@ -41,6 +41,7 @@ class Checked:
     category: CategoryRule
     send_at: dt.datetime | None
     expires_at: dt.datetime | None
+    digest: Mapping[str, str | None] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +114,43 @@ def _errors(request: NewNotification, template: PublishedTemplate | None, known:
         *_category_errors(_category(request, template), known.categories),
         *(_channel_errors(channels, template) if channels else _default_errors(known.tenant, template)),
         *_timing_errors(request, known.now),
+        *_digest_errors(request),
     ]
     if template is not None:
-        errors += variables.errors(template, request.data)
+        given = digests.GIVEN if _digest(request, template) else ()
+        errors += (e for e in variables.errors(template, request.data) if not _is_given(e, given))
     return errors
+
+
+def _digest_errors(request: NewNotification) -> Iterator[FieldError]:
+    if not request.digest:
+        return
+    if request.template is None:
+        detail = "A digest needs a template, which tells of all its events."
+        yield FieldError("/digest", "digest_without_template", detail)
+    if isinstance(request.recipient, RecipientFields) and not request.recipient.id:
+        detail = "Only what is for a recipient with an id can be told together."
+        yield FieldError("/digest", "digest_without_recipient_id", detail)
+
+
+def _is_given(error: FieldError, given: Collection[str]) -> bool:
+    """What planning adds to the data is not missing."""
+    return error.code == "missing_variable" and error.pointer.removeprefix("/data/") in given
+
+
+def _digest(request: NewNotification, template: PublishedTemplate | None) -> Mapping[str, str | None] | None:
+    """How it is to be told with others, as it is stored: by the request, else by its template.
+
+    Without a window it is told at once, in words that are made for digests.
+    """
+    if template is None:
+        return None
+    if request.digest:
+        return {"key": request.digest.key or template.code, "window": request.digest.window}
+    if template.digest is None:
+        return None
+    window = None if request.digest is False else template.digest["window"]
+    return {"key": template.digest.get("key") or template.code, "window": window}
 
 
 def _category(request: NewNotification, template: PublishedTemplate | None) -> str:
@@ -138,6 +172,7 @@ def _filled_in(
         known.categories[_category(request, choice.version)],
         request.sending_time(known.now),
         request.deadline(known.now),
+        _digest(request, choice.version),
     )
 
 

@@ -104,7 +104,18 @@ _COLUMNS = (
         "action",
         "send_at",
     ),
-    *("expires_at", "reference", "metadata", "overrides", "batch_id", "is_test", "status", "reason", "trace"),
+    *(
+        "expires_at",
+        "reference",
+        "metadata",
+        "overrides",
+        "batch_id",
+        "is_test",
+        "digest",
+        "status",
+        "reason",
+        "trace",
+    ),
     *("created_at", "changed_at"),
 )
 
@@ -162,6 +173,7 @@ def _row(
             _json(overrides),
             batch_id,
             is_test,
+            _json(item.digest) if item.digest else None,
         ),
         *(status.value, "", _json(_trace(item, now)), now, now),
     )

@@ -113,8 +113,6 @@ class Wording(Timing):
             raise ValueError("give template (with data) or content, one of them")
         if self.template_version is not None and self.template is None:
             raise ValueError("template_version needs a template")
-        if self.digest and self.template is None:
-            raise ValueError("digest needs a template, which tells of all its events")
         return self
 
 

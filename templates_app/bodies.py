@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, Discriminator, Field, StringConstraints, Tag, model_validator
 
 from templates_app.channels import PARTS, missing_parts
+from templates_app.digest_windows import DigestWish
 from templates_app.engine import PARTS as ALL_PARTS
 from templates_app.inspection import Draft
 from templates_app.models import Template, TemplateContent, TemplateVersion
@@ -64,20 +65,25 @@ class NewTemplate(RequestModel):
     category: Category = "transactional"
     type: TypeCode = ""
     channels: Channels = []
+    digest: DigestWish | None = None
 
 
 class TemplateChange(RequestModel):
-    """What is left out stays as it is. The code never changes: services call the template by it."""
+    """What is left out stays as it is. The code never changes: services call the template by it.
+
+    `digest` null: each is told by itself.
+    """
 
     name: Name | None = None
     description: str | None = Field(None, max_length=2_000)
     category: Category | None = None
     type: TypeCode | None = None
     channels: Channels | None = None
+    digest: DigestWish | None = None
 
     @model_validator(mode="after")
     def _no_nulls(self) -> Self:
-        if nulls := [name for name in self.model_fields_set if getattr(self, name) is None]:
+        if nulls := [n for n in self.model_fields_set - {"digest"} if getattr(self, n) is None]:
             raise ValueError(f"{', '.join(sorted(nulls))}: null is not a value.")
         return self
 
@@ -187,6 +193,7 @@ class TemplateView(BaseModel):
     category: str
     type: str
     channels: list[str | list[str] | TimedChain]
+    digest: DigestWish | None
     published: int | None
     canary: CanaryView | None
     created_at: dt.datetime

@@ -38,6 +38,7 @@ class PublishedTemplate:
     variables: tuple[str, ...]
     schema: Mapping[str, Any] | None
     content_channels: frozenset[str]
+    digest: Mapping[str, Any] | None = None
     canary: Canary | None = None
 
 
@@ -165,6 +166,7 @@ _COLUMNS = (
     "template__code",
     "template__category",
     "template__channels",
+    "template__digest",
     "template__published",
     "template__canary",
     "template__canary_percent",
@@ -179,6 +181,7 @@ def _template(row: Mapping[str, Any]) -> PublishedTemplate:
         number=row["number"],
         category=row["template__category"],
         channels=tuple(row["template__channels"]),
+        digest=row["template__digest"],
         variables=tuple(row["variables"]),
         schema=row["schema"],
         content_channels=frozenset(row["content_channels"]),

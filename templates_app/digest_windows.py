@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError
 
 from tenants.parsing import RequestModel
@@ -103,3 +103,15 @@ class DigestWish(RequestModel):
 
     window: Window
     key: Key | None = None
+
+
+def complaints(wish: object) -> list[str]:
+    """What is wrong with such a wish, in words for whoever typed it."""
+    try:
+        DigestWish.model_validate(wish)
+    except ValidationError as error:
+        return [
+            "".join(f"/{part}" for part in item["loc"]) + f": {item['msg'].rstrip('.')}."
+            for item in error.errors(include_url=False, include_input=False)
+        ]
+    return []

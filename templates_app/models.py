@@ -51,6 +51,11 @@ class Template(models.Model):
         blank=True,
         help_text='Used when the request names none, e.g. ["email"].',
     )
+    digest = models.JSONField(
+        null=True,
+        blank=True,
+        help_text='Told together, and when: {"window": "daily 09:00"}, with a "key" if not by this code.',
+    )
     published = models.ForeignKey(
         "TemplateVersion",
         on_delete=models.PROTECT,

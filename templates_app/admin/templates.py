@@ -10,6 +10,7 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminExpandableTextareaWidget
 
 from templates_app import catalog
+from templates_app.digest_windows import complaints as digest_complaints
 from templates_app.models import Template, TemplateVersion
 from templates_app.publishing import drafts_of, save_draft
 from tenants.admin.base import (
@@ -27,6 +28,7 @@ from tenants.admin.filters import TENANT_FILTER, DropdownFilter
 from tenants.admin.tenants import CHANNELS_EXAMPLE, sound
 from tenants.channels import complaints, read
 
+DIGEST_EXAMPLE = '{"window": "daily 09:00"}, {"window": "10m", "key": "comments"}'
 VERSION_TONES = {"draft": "warning", "published": "info", "current": "success"}
 
 
@@ -38,6 +40,16 @@ class TemplateForm(ModelForm[Template]):
         widget=UnfoldAdminExpandableTextareaWidget,
         help_text=f"Used when the request names none: {CHANNELS_EXAMPLE}.",
     )
+
+    digest = forms.JSONField(
+        required=False,
+        widget=UnfoldAdminExpandableTextareaWidget,
+        help_text=f"Told together with what else comes for the recipient, and when: {DIGEST_EXAMPLE}.",
+    )
+
+    def clean_digest(self) -> Any:
+        digest = self.cleaned_data["digest"] or None
+        return digest and sound(digest, digest_complaints(digest), DIGEST_EXAMPLE)
 
     def clean_channels(self) -> Any:
         channels = self.cleaned_data["channels"] or []
@@ -107,7 +119,7 @@ class TemplateAdmin(OperatorAdmin[Template]):
     actions_detail = ("new_draft", "archive")
     fieldsets = (
         (None, {"fields": ("tenant", ("name", "code"), "description")}),
-        ("When it is sent", {"fields": ("category", "channels")}),
+        ("When it is sent", {"fields": ("category", "channels", "digest")}),
     )
 
     @display(description="Code", ordering="code")

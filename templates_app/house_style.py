@@ -6,8 +6,10 @@ that was published before.
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.core.validators import RegexValidator
-from django.db import models
+from django.db import models, transaction
 
 from tenants.ids import new_id
 from tenants.models import Tenant
@@ -48,6 +50,14 @@ class Layout(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """A new default takes the place of the one before."""
+        with transaction.atomic():
+            if self.is_default:
+                others = Layout.objects.filter(tenant=self.tenant_id, is_default=True).exclude(pk=self.pk)
+                others.update(is_default=False)
+            super().save(*args, **kwargs)
 
 
 class Partial(models.Model):

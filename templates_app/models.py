@@ -6,6 +6,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from templates_app.drafts import Draft
 from templates_app.engine import PARTS
 from templates_app.history import TemplateRelease
 from templates_app.house_style import Brand, Layout, Partial
@@ -199,6 +200,9 @@ class TemplateContent(models.Model):
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         refuse_if_published(self.version_id)
         return super().delete(*args, **kwargs)
+
+    def draft(self) -> Draft:
+        return Draft(self.channel, self.locale, self.sources(), self.format, self.layout)
 
     def sources(self) -> dict[str, str]:
         """The parts that are there, by name."""

@@ -84,11 +84,7 @@ def wording_of(version: TemplateVersion) -> Wording:
 
 
 def drafts_of(version: TemplateVersion) -> list[Draft]:
-    return [_draft(row) for row in version.contents.all()]
-
-
-def _draft(row: TemplateContent) -> Draft:
-    return Draft(row.channel, row.locale, row.sources(), row.format, row.layout)
+    return [row.draft() for row in version.contents.all()]
 
 
 def seal(version: TemplateVersion) -> None:
@@ -96,7 +92,7 @@ def seal(version: TemplateVersion) -> None:
     if version.published_at is not None:
         return
     contents = list(version.contents.all())
-    findings = inspect([_draft(row) for row in contents], version.sample_data, kit_of(version.tenant))
+    findings = inspect([row.draft() for row in contents], version.sample_data, kit_of(version.tenant))
     if findings.errors:
         raise InvalidTemplateError(findings.errors)
     if version.schema is not None and (unfit := misfits(version.schema, version.sample_data)):

@@ -1,10 +1,19 @@
 from django.urls import path
 
-from templates_app import api, preview_api, release_api, version_api
+from templates_app import api, layout_api, partial_api, preview_api, release_api, version_api
+from templates_app.house_views import PublishAnew
 
 _VERSION = "templates/<slug:code>/versions/<int:number>"
 
 urlpatterns = [
+    path("layouts", layout_api.LayoutList.as_view()),
+    path("layouts/<slug:code>", layout_api.LayoutOne.as_view()),
+    path("layouts/<slug:code>/publish-anew", PublishAnew.as_view(kind="layout")),
+    path("partials", partial_api.PartialList.as_view()),
+    path("partials/<slug:code>", partial_api.PartialOne.as_view()),
+    path("partials/<slug:code>/publish-anew", PublishAnew.as_view(kind="partial")),
+    path("brand", partial_api.BrandOne.as_view()),
+    path("brand/publish-anew", PublishAnew.as_view(kind="brand")),
     path("templates", api.TemplateList.as_view()),
     path("templates/<slug:code>", api.TemplateDetail.as_view()),
     path("templates/<slug:code>/restore", api.TemplateRestore.as_view()),

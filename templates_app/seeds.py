@@ -37,7 +37,9 @@ def seed_templates(tenant: Tenant) -> tuple[list[str], list[str]]:
 def _create(tenant: Tenant, folder: Path) -> None:
     about = _read(folder / "template.yaml")
     described = {name: about[name] for name in ("name", "description", "category", "channels")}
-    template = Template.objects.create(tenant=tenant, code=folder.name, **described)
+    template = Template.objects.create(
+        tenant=tenant, code=folder.name, digest=about.get("digest"), **described
+    )
     publish(save_draft(template, list(_contents(folder, about)), about["sample_data"]))
 
 

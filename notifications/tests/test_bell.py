@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from delivery import loop
 from notifications.tests.feeds import new_item, tell
-from notifications.tests.web import web_process
+from notifications.tests.web import chromium, web_process
 from preferences.categories import create_default_categories
 from preferences.models import Recipient
 from preferences.tests.factories import create_recipient
@@ -25,14 +23,6 @@ from tenants.tests.factories import create_tenant
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 OLD, NEW = "Your order is on its way", "Hi Ann"
-
-
-def chromium() -> str:
-    """The system's: Playwright would download one of its own."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    assert found, "install Chromium, or name one in CHROMIUM"
-    return found
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
@@ -8,9 +9,10 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils.html import format_html
 
-from templates_app.admin import previews
+from templates_app.admin import live, previews
 from templates_app.admin.contents import ContentForm, ContentFormSet, VersionForm, readable
 from templates_app.admin.templates import VERSION_TONES, start_draft, state_of
 from templates_app.inspection import InvalidTemplateError
@@ -35,7 +37,8 @@ class ContentInline(StackedInline[TemplateContent, TemplateVersion]):
     collapsible = True
 
     class Media:
-        js = ("templates_app/contents.js",)
+        js = ("templates_app/contents.js", "templates_app/editor.js", "templates_app/live.js")
+        css = {"all": ("templates_app/previews.css", "templates_app/workbench.css")}
 
     def has_add_permission(self, request: HttpRequest, obj: TemplateVersion | None = None) -> bool:
         return is_draft(obj) and super().has_add_permission(request, obj)
@@ -61,6 +64,7 @@ class TemplateVersionAdmin(OperatorAdmin[TemplateVersion]):
     actions_detail = ("preview", "new_draft", "make_current")
     actions_submit_line = ("save_and_publish",)
     change_form_before_template = "templates_app/admin/version_state.html"
+    change_form_outer_after_template = "templates_app/admin/workbench.html"
 
     @display(description="Version", ordering="template__code")
     def name(self, version: TemplateVersion) -> str:
@@ -113,6 +117,17 @@ class TemplateVersionAdmin(OperatorAdmin[TemplateVersion]):
         version = self.get_object(request, object_id)
         shown = {"state": state_of(version), "tone": VERSION_TONES[state_of(version)]} if version else {}
         return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+
+    def get_urls(self) -> list[Any]:
+        view, name = self.admin_site.admin_view(self.live), "templates_app_templateversion_live"
+        return [path("<uuid:object_id>/live/", view, name=name), *super().get_urls()]
+
+    def live(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        """What the editor shows beside the source."""
+        version = self.one(request, str(object_id))
+        if request.method != "POST" or not self.has_change_permission(request, version):
+            raise PermissionDenied
+        return live.answer(request, version)
 
     def save_model(self, request: HttpRequest, obj: TemplateVersion, form: Any, change: bool) -> None:
         """Saved with its words, by `save_formset`."""

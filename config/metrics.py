@@ -109,6 +109,7 @@ def _oldest() -> Iterator[Metric]:
         now = timezone.now()
         family.add_metric(["plan"], overdue.oldest_unplanned(now).total_seconds())
         family.add_metric(["schedule"], overdue.schedule_overdue(now).total_seconds())
+        family.add_metric(["digest"], overdue.digest_overdue(now).total_seconds())
         family.add_metric(["dispatch"], overdue.delivery_overdue(now).total_seconds())
     yield family
 

@@ -10,7 +10,7 @@ from django_celery_beat.models import PeriodicTask
 
 from config.tasks import tick
 from delivery.models import WAITING, Delivery
-from notifications.models import Notification, NotificationStatus, Priority
+from notifications.models import Digest, Notification, NotificationStatus, Priority
 from tenants.ids import made_at
 
 # The oldest unplanned row of each tenant and priority: the first entries of the partial index, no scan.
@@ -36,6 +36,12 @@ def schedule_overdue(now: dt.datetime) -> dt.timedelta:
     """How long a scheduled notification has been due without being planned."""
     scheduled = Notification.objects.filter(status=NotificationStatus.SCHEDULED).order_by("send_at")
     return _since(scheduled.values_list("send_at", flat=True).first(), now)
+
+
+def digest_overdue(now: dt.datetime) -> dt.timedelta:
+    """How long the sweeper has failed to close a digest."""
+    waiting = Digest.objects.filter(closed_at=None).order_by("closes_at")
+    return _since(waiting.values_list("closes_at", flat=True).first(), now)
 
 
 def oldest_unplanned(now: dt.datetime, *priorities: Priority) -> dt.timedelta:

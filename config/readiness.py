@@ -122,6 +122,7 @@ def _oldest_notification() -> None:
     with installation_scope():
         now = timezone.now()
         _refuse_overdue("a scheduled notification", overdue.schedule_overdue(now))
+        _refuse_overdue("a digest", overdue.digest_overdue(now))
         _refuse_overdue("an urgent notification", overdue.oldest_unplanned(now, Priority.URGENT))
 
 

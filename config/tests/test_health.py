@@ -14,7 +14,7 @@ from django_celery_beat.models import PeriodicTask
 from config import overdue
 from config.readiness import Migrations, NotReadyError
 from delivery.models import Delivery
-from notifications.models import Notification, NotificationStatus, Priority
+from notifications.models import Digest, Notification, NotificationStatus, Priority
 from tenants.ids import first_id_at, new_id
 from tenants.logging import LineFormatter
 from tenants.models import Tenant
@@ -144,6 +144,13 @@ def test_it_says_how_long_a_schedule_was_missed() -> None:
 
     reason = "a scheduled notification has been due for 300 s and nobody took it"
     assert reasons() == {"oldest_notification": reason}
+
+
+def test_it_says_how_long_a_digest_was_not_closed() -> None:
+    late = timezone.now() - dt.timedelta(minutes=5)
+    Digest.objects.create(tenant=create_tenant(), key="comments", window="1h", opened_at=late, closes_at=late)
+
+    assert reasons() == {"oldest_notification": "a digest has been due for 300 s and nobody took it"}
 
 
 def test_it_minds_an_urgent_notification_that_nobody_plans() -> None:

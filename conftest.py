@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import cache
 
+import hypothesis
 import pytest
 import redis
 from celery import current_app
@@ -12,6 +13,9 @@ from django.test import Client
 from kombu.transport.virtual import Channel
 
 pytest_plugins = ["config.pytest_pace"]
+
+hypothesis.settings.register_profile("carillon", deadline=None)  # how long it takes is the machine's affair
+hypothesis.settings.load_profile("carillon")
 
 OPTIONAL = ("chaos", "browser")
 MANY = 10_000

@@ -132,7 +132,8 @@ class BulkView(RecipientView):
     scopes = {**RecipientView.scopes, "POST": "recipients:write"}
 
     def get_parsers(self) -> list[Any]:
-        return [ItemsParser(), JsonLinesParser()] if self.request.method == "POST" else super().get_parsers()
+        is_bulk = getattr(self.request, "method", "") == "POST"  # there is no request when the schema is made
+        return [ItemsParser(), JsonLinesParser()] if is_bulk else super().get_parsers()
 
     @extend_schema(
         operation_id="recipients_bulk",

@@ -31,6 +31,9 @@ class Wording:
     sample_data: Mapping[str, Any]
 
 
+NOTHING = Wording((), None, {})
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A line with its numbers on both sides, from 1. A gap stands for lines left out, and says how many."""

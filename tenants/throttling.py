@@ -66,6 +66,11 @@ class SlidingWindow:
         return allowed, RateLimit(per_minute, window.remaining, max(0.0, window.reset_time - time.time()))
 
 
+def window() -> SlidingWindow:
+    """Valkey's, shared by every web process."""
+    return _window(settings.REDIS_URL)
+
+
 @cache
 def _window(url: str) -> SlidingWindow:
     return SlidingWindow(url)
@@ -81,8 +86,7 @@ class TenantThrottle(BaseThrottle):
         if tenant is None:
             return True
         group: str = getattr(view, "throttle_group", "default")
-        window = _window(settings.REDIS_URL)
-        allowed, limit = window.hit(str(tenant.pk), group, per_minute=settings.RATE_LIMIT_PER_MINUTE)
+        allowed, limit = window().hit(str(tenant.pk), group, per_minute=settings.RATE_LIMIT_PER_MINUTE)
         if limit is not None:
             self.retry_in = limit.reset_in
             request._request.rate_limit = limit  # type: ignore[attr-defined]  # noqa: SLF001

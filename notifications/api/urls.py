@@ -1,6 +1,6 @@
 from django.urls import path
 
-from notifications.api import batches, dead_letters, operators, services
+from notifications.api import batches, dead_letters, operators, services, trials
 
 urlpatterns = [
     path("services/notifications", services.NotificationListView.as_view()),
@@ -18,6 +18,7 @@ urlpatterns = [
     path("admin/deliveries/<uuid:id>", operators.DeliveryView.as_view()),
     path("admin/deliveries/<uuid:id>/retry", dead_letters.RetryView.as_view()),
     path("admin/stats", operators.StatsView.as_view()),
+    path("admin/templates/<slug:code>/test-send", trials.SendTestView.as_view()),
     path("admin/notifications", operators.NotificationListView.as_view()),
     path("admin/notifications/<uuid:id>", operators.NotificationView.as_view()),
 ]

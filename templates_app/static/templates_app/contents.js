@@ -1,13 +1,18 @@
-// Shows of each message only the parts that its channel has; a part that holds something is never hidden.
+// Shows of each message only the parts that its channel has, and what is asked of its HTML where it has one; a part
+// that holds something is never hidden.
 (() => {
   const parts = ["subject", "title", "body", "html", "overrides"];
 
   const update = (select) => {
     const wanted = JSON.parse(select.dataset.parts)[select.value] ?? parts;
+    const field = (name) => document.getElementById(select.id.replace(/channel$/, name));
     for (const part of parts) {
-      const input = document.getElementById(select.id.replace(/channel$/, part));
-      const line = input?.closest(`.field-${part}`);
-      if (line) line.hidden = !wanted.includes(part) && !input.value;
+      const line = field(part)?.closest(`.field-${part}`);
+      if (line) line.hidden = !wanted.includes(part) && !field(part).value;
+    }
+    for (const name of ["format", "layout"]) {
+      const line = field(name)?.closest(`.field-${name}`);
+      if (line) line.hidden = !wanted.includes("html") && !field("html")?.value;
     }
   };
 

@@ -1,36 +1,48 @@
 """The templates that a new tenant starts with: a folder each below `seeds/`, for people to read and change.
 
-`template.yaml` describes it; `<locale>.yaml` holds the parts of each channel, `<locale>.html` the inside of
-the email. `seeds/email/` holds the layout around that and the look: what `$name` stands for in both.
+`template.yaml` describes it; `<locale>.yaml` holds the parts of each channel, `<locale>.html` the content of
+the email. `house.yaml` names the layouts and partials that they share, whose sources stand in folders of
+their own. After that they are the tenant's, and what the tenant has under the same code is not touched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from string import Template as Placeholders
 from typing import Any
 
 import yaml
 from django.db import transaction
 
-from templates_app.inspection import Draft
-from templates_app.models import Template
+from templates_app.drafts import Draft
+from templates_app.models import Layout, Partial, Template
 from templates_app.publishing import publish, save_draft
 from tenants.models import Tenant
 
 _HERE = Path(__file__).with_name("seeds")
-_EMAIL = _HERE / "email"
 
 
 def seed_templates(tenant: Tenant) -> tuple[list[str], list[str]]:
     """Create and publish those whose code the tenant does not use yet. Answers the codes created, skipped."""
+    _furnish(tenant)
     used = set(Template.objects.filter(tenant=tenant, archived_at=None).values_list("code", flat=True))
     folders = sorted(path.parent for path in _HERE.glob("*/template.yaml"))
     missing = [folder for folder in folders if folder.name not in used]
     for folder in missing:
         _create(tenant, folder)
     return [folder.name for folder in missing], [folder.name for folder in folders if folder.name in used]
+
+
+def _furnish(tenant: Tenant) -> None:
+    house = _read(_HERE / "house.yaml")
+    has_default = Layout.objects.filter(tenant=tenant, is_default=True).exists()
+    for code, about in house["partials"].items():
+        said = {**about, "source": (_HERE / "partials" / f"{code}.html").read_text()}
+        Partial.objects.get_or_create(tenant=tenant, code=code, defaults=said)
+    for code, about in house["layouts"].items():
+        said = {**about, "source": (_HERE / "layouts" / f"{code}.html").read_text()}
+        said["is_default"] = about["is_default"] and not has_default
+        Layout.objects.get_or_create(tenant=tenant, code=code, defaults=said)
 
 
 @transaction.atomic
@@ -40,29 +52,15 @@ def _create(tenant: Tenant, folder: Path) -> None:
     template = Template.objects.create(
         tenant=tenant, code=folder.name, digest=about.get("digest"), **described
     )
-    publish(save_draft(template, list(_contents(folder, about)), about["sample_data"]))
+    publish(save_draft(template, list(_contents(folder)), about["sample_data"]))
 
 
-def _contents(folder: Path, about: Mapping[str, Any]) -> Iterator[Draft]:
+def _contents(folder: Path) -> Iterator[Draft]:
     for path in sorted(folder.glob("*.html")):
         locale = path.stem
         for channel, parts in _read(folder / f"{locale}.yaml").items():
-            yield Draft(channel, locale, _email(parts, path, about) if channel == "email" else parts)
-
-
-def _email(parts: Mapping[str, str], content: Path, about: Mapping[str, Any]) -> dict[str, str]:
-    look = _read(_EMAIL / "look.yaml")
-    footer = look.pop("footer")[content.stem]
-    own = {"accent": about["accent"], "icon": about["icon"], "lang": content.stem, "footer": footer}
-    words = own | {name: _filled(text, own) for name, text in look.items()}
-    words |= {"subject": parts["subject"], "preheader": parts["preheader"]}
-    words["content"] = _filled(content.read_text().rstrip("\n"), words)
-    html = _filled((_EMAIL / "layout.html").read_text(), words)
-    return {"subject": parts["subject"], "body": parts["body"], "html": html}
-
-
-def _filled(text: str, words: Mapping[str, str]) -> str:
-    return Placeholders(text).substitute(words)
+            sources = {**parts, "html": path.read_text()} if channel == "email" else parts
+            yield Draft(channel, locale, sources, layout="standard" if channel == "email" else "")
 
 
 def _read(path: Path) -> dict[str, Any]:

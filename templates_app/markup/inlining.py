@@ -10,6 +10,7 @@ import re
 from functools import cache
 from typing import Any
 
+from templates_app.markup import balance
 from templates_app.markup.errors import MarkupError
 from templates_app.markup.protection import Protection, inert
 from templates_app.markup.setting_apart import hold_attributes, set_apart
@@ -20,7 +21,7 @@ _STYLE = re.compile(r' style="([^"]*)"')
 
 
 def inlined(html: str, tags: Protection) -> str:
-    """Raises MarkupError for a tag that stands where no HTML can keep it."""
+    """Raises MarkupError for a tag that stands where no HTML can keep it, or a block that is not whole."""
     if "<style" not in html.lower():
         return inert(html)
     held = hold_attributes(set_apart(html, tags), tags)
@@ -32,6 +33,7 @@ def inlined(html: str, tags: Protection) -> str:
         raise MarkupError(f"{lost.text} stands where HTML can keep no tag.")
     if "<tbody" not in html.lower():
         made = _around_loops(made, tags)
+    balance.check(held, made, tags)
     return _START_TAG.sub(lambda found: _with_held(found[0], tags), inert(made))
 
 

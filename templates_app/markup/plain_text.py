@@ -8,6 +8,7 @@ one that is left out takes it along. What is left of gaps is closed when it is r
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from html.parser import HTMLParser
 
 from templates_app.markup.protection import Protection
@@ -79,6 +80,7 @@ class _Reader(HTMLParser):
         self._space = ""
         self._hidden: list[str] = []
         self._links: list[tuple[str, int]] = []
+        self._branches: list[tuple[int, str]] = []  # what was due where the `if` began
 
     def text(self) -> str:
         return "".join(self._said)
@@ -87,7 +89,7 @@ class _Reader(HTMLParser):
         said = {name: value or "" for name, value in attrs}
         if tag == "body":
             self._hidden.clear()  # the end of the head may be left out
-        if self._hidden or tag in _HIDDEN or "hidden" in said or _UNSEEN.search(said.get("style", "")):
+        if self._hidden or tag in _HIDDEN or _is_unseen(said):
             self._hidden += [] if tag in _EMPTY else [tag]
             return
         self._break(max(self._due, _breaks(tag)) if _breaks(tag) else 0)
@@ -140,6 +142,12 @@ class _Reader(HTMLParser):
         if spoken in {"for", "endfor"} and not self._due:
             self._said.append(self._space)
             self._space = ""
+        elif spoken == "if":
+            self._branches.append((self._due, self._space))
+        elif spoken in {"else", "elif"} and self._branches:
+            self._due, self._space = self._branches[-1]
+        elif spoken == "endif" and self._branches:
+            self._branches.pop()
         self._said.append(word)
         self._breaks = 0
 
@@ -169,6 +177,11 @@ class _Reader(HTMLParser):
         if label and url and url != label and not href.startswith("#"):
             self._space = " "
             self._say(f"<{url}>")
+
+
+def _is_unseen(attributes: Mapping[str, str]) -> bool:
+    is_decoration = attributes.get("aria-hidden") == "true"
+    return is_decoration or "hidden" in attributes or bool(_UNSEEN.search(attributes.get("style", "")))
 
 
 def _breaks(tag: str) -> int:

@@ -20,7 +20,10 @@ from templates_app.engine import PARTS as ALL_PARTS
 from templates_app.inspection import Draft, inspect
 from templates_app.kit import kit_of
 from templates_app.models import TemplateContent, TemplateVersion
+from templates_app.schemas import faults
+from templates_app.variables import misfits
 from tenants.admin.base import InlineFormSet, ModelForm
+from tenants.problems import FieldError
 
 PUBLISH = "templates_app_templateversion_save_and_publish"
 """The name of the button that saves and publishes: such a form is judged by its sample data too."""
@@ -47,11 +50,39 @@ class VersionForm(ModelForm[TemplateVersion]):
         help_text="What a request might send as data. Previews use it, and publishing needs it complete.",
     )
 
+    schema = ReadableJSON(
+        required=False,
+        widget=UnfoldAdminTextareaWidget({**_SOURCE, "rows": 10}),
+        help_text="What the data must be like: a JSON Schema, draft 2020-12. Requests that do not fit are "
+        "refused. Empty: every name that the words use must be there, and may be anything.",
+    )
+
+    def clean_schema(self) -> Any:
+        schema = self.cleaned_data["schema"] or None
+        if schema is not None and (errors := faults(schema)):
+            raise forms.ValidationError([_told(error, "/schema") for error in errors])
+        return schema
+
+    def clean(self) -> dict[str, Any]:
+        """To publish, the sample data must fit the schema."""
+        cleaned = super().clean() or self.cleaned_data
+        schema = cleaned.get("schema")
+        if PUBLISH in self.data and schema and "sample_data" in cleaned:
+            for unfit in misfits(schema, cleaned["sample_data"]):
+                self.add_error("sample_data", _told(unfit, "/sample_data"))
+        return cleaned
+
     def clean_sample_data(self) -> dict[str, Any]:
         data = self.cleaned_data["sample_data"] or {}
         if not isinstance(data, dict):
             raise forms.ValidationError("Sample data is a JSON object.")
         return data
+
+
+def _told(error: FieldError, field: str) -> str:
+    """With its place within the field."""
+    place = error.pointer.removeprefix(field)
+    return f"{place}: {error.detail}" if place else error.detail
 
 
 class ContentForm(ModelForm[TemplateContent]):

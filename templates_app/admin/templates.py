@@ -6,13 +6,16 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from unfold.widgets import UnfoldAdminExpandableTextareaWidget
 
-from templates_app import catalog
+from templates_app import archiving, catalog
+from templates_app.admin.history import history, percent
+from templates_app.admin.releases import VERSION_TONES, state_of
+from templates_app.diffing import NOTHING
 from templates_app.digest_windows import complaints as digest_complaints
 from templates_app.models import Template, TemplateVersion
-from templates_app.publishing import drafts_of, save_draft
+from templates_app.publishing import save_draft, wording_of
+from templates_app.releasing import ReleaseError
 from tenants.admin.base import (
     ModelForm,
     OperatorAdmin,
@@ -29,7 +32,6 @@ from tenants.admin.tenants import CHANNELS_EXAMPLE, sound
 from tenants.channels import complaints, read
 
 DIGEST_EXAMPLE = '{"window": "daily 09:00"}, {"window": "10m", "key": "comments"}'
-VERSION_TONES = {"draft": "warning", "published": "info", "current": "success"}
 
 
 class TemplateForm(ModelForm[Template]):
@@ -111,16 +113,21 @@ class VersionInline(TabularInline[TemplateVersion, Template]):
 class TemplateAdmin(OperatorAdmin[Template]):
     form = TemplateForm
     list_display = ("name", "code_label", "current", "category", "channel_list", "tenant", "created_at")
-    list_select_related = ("tenant", "published")
+    list_select_related = ("tenant", "published", "canary")
     list_filter = (TENANT_FILTER, ArchivedFilter)
     search_fields = ("code", "name")
     autocomplete_fields = ("tenant",)
     inlines = (VersionInline,)
-    actions_detail = ("new_draft", "archive")
+    actions_detail = ("new_draft", "archive", "restore")
+    change_form_before_template = "templates_app/admin/template_state.html"
+    change_form_outer_after_template = "templates_app/admin/history.html"
     fieldsets = (
         (None, {"fields": ("tenant", ("name", "code"), "description")}),
-        ("When it is sent", {"fields": ("category", "channels", "digest")}),
+        ("When it is sent", {"fields": (("category", "type"), "channels", "digest")}),
     )
+
+    class Media:
+        css = {"all": ("templates_app/releases.css",)}
 
     @display(description="Code", ordering="code")
     def code_label(self, template: Template) -> str:
@@ -130,7 +137,10 @@ class TemplateAdmin(OperatorAdmin[Template]):
     def current(self, template: Template) -> str:
         if template.archived_at is not None:
             return "archived"
-        return f"version {template.published.number}" if template.published else "nothing yet"
+        if template.published is None:
+            return "nothing yet"
+        tried = f", {template.canary.number} on {percent(template.canary_percent)}" if template.canary else ""
+        return f"version {template.published.number}{tried}"
 
     @display(description="Channels")
     def channel_list(self, template: Template) -> str:
@@ -171,24 +181,47 @@ class TemplateAdmin(OperatorAdmin[Template]):
         ),
     )
     def archive(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
-        template = self.one(request, object_id)
-        template.archived_at = timezone.now()
-        template.save(update_fields=["archived_at"])
-        catalog.forget()
+        template = archiving.archive(self.one(request, object_id), by=request.user.get_username())
         self.log_change(request, template, "Archived.")
         messages.success(request, f"{template.name} is archived; its code is free again.")
         return go_to(self.page_of(object_id))
 
+    @action(
+        description="Restore",
+        icon="unarchive",
+        asks=("Offer this template again?", "It is sent as it was before it was archived.", "Restore"),
+    )
+    def restore(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
+        try:
+            template = archiving.restore(self.one(request, object_id), by=request.user.get_username())
+        except ReleaseError as error:
+            messages.error(request, error.message)
+        else:
+            self.log_change(request, template, "Restored.")
+            messages.success(request, f"{template.name} is offered again.")
+        return go_to(self.page_of(object_id))
 
-def state_of(version: TemplateVersion) -> str:
-    if version.template.published_id == version.pk:
-        return "current"
-    return "published" if version.published_at else "draft"
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        actions: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]  # unfold's
+        template = self.get_object(request, str(object_id))
+        hidden = "archive" if template and template.archived_at else "restore"
+        return [found for found in actions if found.method.__name__ != hidden]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        template = self.get_object(request, object_id)
+        shown = {"history": history(template), "share": percent(template.canary_percent)} if template else {}
+        return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
 
 
 def start_draft(request: HttpRequest, template: Template, source: TemplateVersion | None) -> HttpResponse:
     """A draft with the words of `source`; the answer leads to it."""
-    drafts, data = ([], {}) if source is None else (drafts_of(source), source.sample_data)
-    draft = save_draft(template, drafts, data)
+    said = wording_of(source) if source else NOTHING
+    draft = save_draft(template, said.contents, said.sample_data, schema=said.schema)
     messages.success(request, f"Version {draft.number} is a draft: change it, then publish it.")
     return go_to(page_of(TemplateVersion, draft.pk))

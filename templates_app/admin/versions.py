@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
@@ -14,11 +14,13 @@ from django.utils.html import format_html
 
 from templates_app.admin import live, previews
 from templates_app.admin.contents import ContentForm, ContentFormSet, VersionForm, readable
-from templates_app.admin.templates import VERSION_TONES, start_draft, state_of
-from templates_app.inspection import InvalidTemplateError
+from templates_app.admin.history import percent
+from templates_app.admin.releases import VERSION_TONES, ReleasedAdmin, state_of
+from templates_app.admin.templates import start_draft
+from templates_app.inference import inferred
 from templates_app.models import PublishedVersionError, TemplateContent, TemplateVersion
-from templates_app.publishing import publish, save_draft
-from tenants.admin.base import OperatorAdmin, StackedInline, action, display, go_to
+from templates_app.publishing import save_draft
+from tenants.admin.base import StackedInline, action, display
 from tenants.admin.filters import TENANT_FILTER
 
 
@@ -38,7 +40,9 @@ class ContentInline(StackedInline[TemplateContent, TemplateVersion]):
 
     class Media:
         js = ("templates_app/contents.js", "templates_app/editor.js", "templates_app/live.js")
-        css = {"all": ("templates_app/previews.css", "templates_app/workbench.css")}
+        css = {
+            "all": ("templates_app/previews.css", "templates_app/workbench.css", "templates_app/releases.css")
+        }
 
     def has_add_permission(self, request: HttpRequest, obj: TemplateVersion | None = None) -> bool:
         return is_draft(obj) and super().has_add_permission(request, obj)
@@ -51,17 +55,20 @@ class ContentInline(StackedInline[TemplateContent, TemplateVersion]):
 
 
 @admin.register(TemplateVersion)
-class TemplateVersionAdmin(OperatorAdmin[TemplateVersion]):
+class TemplateVersionAdmin(ReleasedAdmin):
     form = VersionForm
     list_display = ("name", "state", "needs", "tenant", "created_at", "published_at")
     list_select_related = ("template", "tenant")
     list_filter = (TENANT_FILTER,)
     search_fields = ("template__code",)
     ordering = ("-pk",)
-    readonly_fields = ("sample",)
+    readonly_fields = ("sample", "asked")
     inlines = (ContentInline,)
     warn_unsaved_form = True
-    actions_detail = ("preview", "new_draft", "make_current")
+    actions_detail = (
+        *("preview", "compare", "make_current", "promote", "try_on_some", "change_share", "drop"),
+        *("new_draft", "put_away", "bring_back"),
+    )
     actions_submit_line = ("save_and_publish",)
     change_form_before_template = "templates_app/admin/version_state.html"
     change_form_outer_after_template = "templates_app/admin/workbench.html"
@@ -82,8 +89,15 @@ class TemplateVersionAdmin(OperatorAdmin[TemplateVersion]):
     def sample(self, version: TemplateVersion) -> str:
         return format_html('<pre class="c-json">{}</pre>', readable(version.sample_data))
 
+    @display(description="Schema")
+    def asked(self, version: TemplateVersion) -> str:
+        if version.schema is None:
+            return "none: the names are asked for, and their values may be anything"
+        return format_html('<pre class="c-json">{}</pre>', readable(version.schema))
+
     def get_fields(self, request: HttpRequest, obj: TemplateVersion | None = None) -> tuple[str, ...]:
-        return ("sample_data",) if self.has_change_permission(request, obj) else ("sample",)
+        is_open = self.has_change_permission(request, obj)
+        return ("sample_data", "schema") if is_open else ("sample", "asked")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TemplateVersion]:
         return super().get_queryset(request).select_related("template", "tenant")
@@ -100,8 +114,8 @@ class TemplateVersionAdmin(OperatorAdmin[TemplateVersion]):
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         actions: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]  # unfold's
         version = self.get_object(request, str(object_id))
-        hidden = set() if version and state_of(version) == "published" else {"make_current"}
-        return [found for found in actions if found.method.__name__ not in hidden]
+        shown = {"preview", "compare", "new_draft"} | (self.buttons(version) if version else set())
+        return [found for found in actions if found.method.__name__ in shown]
 
     def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> list[Any]:
         actions: list[Any] = super().get_actions_submit_line(request, object_id)  # type: ignore[misc]  # unfold's
@@ -115,8 +129,18 @@ class TemplateVersionAdmin(OperatorAdmin[TemplateVersion]):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         version = self.get_object(request, object_id)
-        shown = {"state": state_of(version), "tone": VERSION_TONES[state_of(version)]} if version else {}
+        shown = self._shown(version) if version else {}
         return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+
+    def _shown(self, version: TemplateVersion) -> dict[str, Any]:
+        state = state_of(version)
+        suggested = inferred(version.variables, version.sample_data) if is_draft(version) else None
+        return {
+            "state": state,
+            "tone": VERSION_TONES[state],
+            "share": percent(version.template.canary_percent),
+            "suggested": suggested and readable(suggested),
+        }
 
     def get_urls(self) -> list[Any]:
         view, name = self.admin_site.admin_view(self.live), "templates_app_templateversion_live"
@@ -135,7 +159,13 @@ class TemplateVersionAdmin(OperatorAdmin[TemplateVersion]):
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         version: TemplateVersion = form.instance
         try:
-            save_draft(version.template, formset.drafts(), version.sample_data, number=version.number)
+            save_draft(
+                version.template,
+                formset.drafts(),
+                version.sample_data,
+                schema=version.schema,
+                number=version.number,
+            )
         except PublishedVersionError as error:  # while the form was open
             raise PermissionDenied from error
         formset.new_objects, formset.changed_objects, formset.deleted_objects = [], [], []
@@ -145,29 +175,7 @@ class TemplateVersionAdmin(OperatorAdmin[TemplateVersion]):
 
     @action(description="Save and publish", icon="publish")
     def save_and_publish(self, request: HttpRequest, version: TemplateVersion) -> None:
-        self._publish(request, version)
-
-    @action(
-        description="Make current",
-        icon="settings_backup_restore",
-        asks=(
-            "Send this version from now on?",
-            "What was accepted before keeps its version.",
-            "Make current",
-        ),
-    )
-    def make_current(self, request: HttpRequest, form: forms.Form, object_id: str) -> HttpResponse:
-        self._publish(request, self.one(request, object_id))
-        return go_to(self.page_of(object_id))
-
-    def _publish(self, request: HttpRequest, version: TemplateVersion) -> None:
-        try:
-            publish(version)
-        except InvalidTemplateError as error:
-            messages.error(request, str(error))
-            return
-        self.log_change(request, version, "Published.")
-        messages.success(request, f"{version.template.name}: version {version.number} is sent from now on.")
+        self.release(request, version, self._publish)
 
     @action(
         description="New draft from this",

@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, MultipleChoicesDropdownFilter
 
+from notifications.admin import trials
 from notifications.admin.timeline import timeline
 from notifications.cancellation import cancel
 from notifications.models import OPEN, Notification
@@ -68,6 +69,9 @@ class NotificationAdmin(HistoryAdmin[Notification]):
     @display(description="Priority", label=_PRIORITY_TONES)
     def priority_label(self, notification: Notification) -> str:
         return notification.get_priority_display().lower()
+
+    def get_urls(self) -> list[Any]:
+        return [*trials.urls(), *super().get_urls()]
 
     def exact_search(self, queryset: QuerySet[Notification], term: str) -> QuerySet[Notification]:
         key = parse_key(term)

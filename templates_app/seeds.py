@@ -24,7 +24,7 @@ _HERE = Path(__file__).with_name("seeds")
 
 def seed_templates(tenant: Tenant) -> tuple[list[str], list[str]]:
     """Create and publish those whose code the tenant does not use yet. Answers the codes created, skipped."""
-    _furnish(tenant)
+    furnish(tenant)
     used = set(Template.objects.filter(tenant=tenant, archived_at=None).values_list("code", flat=True))
     folders = sorted(path.parent for path in _HERE.glob("*/template.yaml"))
     missing = [folder for folder in folders if folder.name not in used]
@@ -33,7 +33,8 @@ def seed_templates(tenant: Tenant) -> tuple[list[str], list[str]]:
     return [folder.name for folder in missing], [folder.name for folder in folders if folder.name in used]
 
 
-def _furnish(tenant: Tenant) -> None:
+def furnish(tenant: Tenant) -> None:
+    """The layouts and partials that the seeded templates name."""
     house = _read(_HERE / "house.yaml")
     has_default = Layout.objects.filter(tenant=tenant, is_default=True).exists()
     for code, about in house["partials"].items():

@@ -181,6 +181,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": NOTIFICATION_LEASE_SECONDS / 4,
         "options": {"expires": NOTIFICATION_LEASE_SECONDS / 2},
     },
+    "erase-due": {
+        "task": "notifications.erase_due",
+        "schedule": 10.0,
+        "options": {"expires": 10, "priority": 9, "queue": "bulk"},
+    },
     "forget-keys": {
         "task": "notifications.forget_keys",
         "schedule": 10.0,

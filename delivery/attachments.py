@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 import logging
 import mimetypes
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -168,6 +168,21 @@ def _purge(tenant_id: UUID, pk: UUID) -> bool:
         _storage().delete(_place(tenant_id, row.sha256))
         row.delete()
         return True
+
+
+def discard(tenant_id: UUID, sha256: str, *, unless: Callable[[], bool]) -> bool:
+    """Delete a file before its time, inside the tenant's scope, `unless` somebody has it; whether it is gone.
+
+    Under the row's lock, as a purge: who keeps the same file meanwhile waits, and writes it anew. One that is
+    locked is just being kept, or purged.
+    """
+    rows = StoredFile.objects.select_for_update(skip_locked=True)
+    row = rows.filter(tenant_id=tenant_id, sha256=sha256).first()
+    if row is None or unless():
+        return False
+    _storage().delete(_place(tenant_id, sha256))
+    row.delete()
+    return True
 
 
 def _storage() -> Storage:

@@ -98,7 +98,8 @@ def retry_slowly(
 
 
 def failed(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
-    return rows.filter(status=DeliveryStatus.FAILED)
+    """Those that can be put back: one that was erased has no address any more."""
+    return rows.filter(status=DeliveryStatus.FAILED).exclude(address="")
 
 
 def retry_many(deliveries: Iterable[Delivery]) -> int:

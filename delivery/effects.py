@@ -159,10 +159,12 @@ def _addresses(attempts: Collection[Of]) -> dict[Of, tuple[str, str]]:
     return {of: tuple(rows[of[0]].routes[routes[of]]) for of in attempts if of in routes}
 
 
+# One that was erased has nowhere to go.
 _TAKE_BACK = f"""
     UPDATE delivery_delivery d SET status = 'sending', lease_until = %(lease_until)s, escalate_at = NULL
       FROM unnest(%(ids)s::uuid[], %(attempts)s::int[]) AS s(id, attempt)
      WHERE d.id = s.id AND d.tenant_id = %(tenant_id)s AND d.status = 'sent' AND d.attempt = s.attempt
+       AND d.address <> ''
     RETURNING {queue.LEG}
 """
 

@@ -45,17 +45,17 @@ def take_in(account: ProviderAccount, heard: Sequence[Inbound]) -> None:
     if not heard:
         return
     with _scope(account):
-        hearers = _hearers(account)
-        fresh = _store([_row(account, reply, hearers) for reply in heard])
+        hearing = hearers(account)
+        fresh = _store([_row(account, reply, hearing) for reply in heard])
         for row in _last_words([row for row in fresh if row.wish]):
-            _heed(row, hearers)
+            _heed(row, hearing)
 
 
 def _scope(account: ProviderAccount) -> AbstractContextManager[None]:
     return installation_scope() if account.tenant_id is None else tenant_scope(account.tenant_id)
 
 
-def _hearers(account: ProviderAccount) -> list[Tenant]:
+def hearers(account: ProviderAccount) -> list[Tenant]:
     """The tenants that send by this account."""
     if account.tenant_id is not None:
         return list(Tenant.objects.filter(pk=account.tenant_id))
@@ -64,9 +64,9 @@ def _hearers(account: ProviderAccount) -> list[Tenant]:
     return list(Tenant.objects.exclude(pk__in=with_their_own).order_by("pk"))
 
 
-def _row(account: ProviderAccount, reply: Inbound, hearers: Sequence[Tenant]) -> Reply:
-    country = hearers[0].country if account.tenant_id and hearers else ""
-    wishes = [found for tenant in hearers if (found := wish(reply.text, tenant.reply_words))]
+def _row(account: ProviderAccount, reply: Inbound, hearing: Sequence[Tenant]) -> Reply:
+    country = hearing[0].country if account.tenant_id and hearing else ""
+    wishes = [found for tenant in hearing if (found := wish(reply.text, tenant.reply_words))]
     return Reply(
         tenant_id=account.tenant_id,
         account_id=account.pk,
@@ -111,9 +111,9 @@ def _last_words(rows: Sequence[Reply]) -> list[Reply]:
     return last
 
 
-def _heed(row: Reply, hearers: Iterable[Tenant]) -> None:
+def _heed(row: Reply, hearing: Iterable[Tenant]) -> None:
     """Each tenant by its own words."""
-    asked = [(tenant.pk, wish(row.text, tenant.reply_words)) for tenant in hearers]
+    asked = [(tenant.pk, wish(row.text, tenant.reply_words)) for tenant in hearing]
     address = (row.channel, row.sender)
     opt_out([tenant_id for tenant_id, what in asked if what is Wish.STOP], address, str(row.pk))
     opt_in([tenant_id for tenant_id, what in asked if what is Wish.START], address)

@@ -69,7 +69,8 @@ _REDRIVE = """
                    AS patience
               FROM (SELECT locked.id, %(begin)s + (row_number() OVER (ORDER BY locked.id) - 1) * %(gap)s AS at
                       FROM (SELECT id FROM delivery_delivery
-                             WHERE id = ANY(%(ids)s) AND status = 'failed' ORDER BY id FOR UPDATE) locked
+                             WHERE id = ANY(%(ids)s) AND status = 'failed' AND address <> ''
+                             ORDER BY id FOR UPDATE) locked
                    ) dead) turn
      WHERE d.id = turn.id
     RETURNING d.id

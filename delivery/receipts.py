@@ -8,6 +8,7 @@ one that came too early stays pending until the sweeper finds that its attempt h
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -90,15 +91,14 @@ def apply(account: ProviderAccount, heard: Sequence[ParsedReceipt | Inbound]) ->
     for tenant_id, items in _by_tenant(told).items():
         with tenant_scope(tenant_id):
             locked = recording.lock(touched(items))
-            rows = [_row(account, t, is_pending=_is_early(t, locked)) for t in items]
-            fresh = {row.event_id for row in _store(rows) if not row.is_pending}
-            again = take_effect(tenant_id, [t for t in items if _event(t.receipt) in fresh])
+            rows = [_row(account, t, locked.get(t.delivery_id)) for t in items]
+            fresh = {row.pk for row in _store(rows) if not row.is_pending}
+            again = take_effect(tenant_id, [t for t, row in zip(items, rows, strict=True) if row.pk in fresh])
         queue.ring(tenant_id, again)
 
 
-def _is_early(told: Told, locked: dict[UUID, recording.Locked]) -> bool:
+def _is_early(told: Told, now: recording.Locked | None) -> bool:
     """A failure of what is still being sent: the sending has to be recorded before it can be taken back."""
-    now = locked.get(told.delivery_id)
     return told.receipt.error is not None and now is not None and now.status == DeliveryStatus.SENDING
 
 
@@ -161,9 +161,17 @@ def _stranger(account: ProviderAccount, receipt: ParsedReceipt) -> Receipt:
     return Receipt(tenant_id=account.tenant_id, is_pending=True, **_said(account, receipt))
 
 
-def _row(account: ProviderAccount, told: Told, *, is_pending: bool) -> Receipt:
+def _row(account: ProviderAccount, told: Told, now: recording.Locked | None) -> Receipt:
     whose = {"tenant_id": told.tenant_id, "delivery_id": told.delivery_id, "attempt": told.attempt}
-    return Receipt(is_pending=is_pending, **whose, **_said(account, told.receipt))
+    said = _said(account, told.receipt)
+    if now is not None and now.is_erased:
+        said |= {"detail": "", "provider_message_id": "", "event_id": erased_event(said["event_id"])}
+    return Receipt(is_pending=_is_early(told, now), **whose, **said)
+
+
+def erased_event(event_id: str) -> str:
+    """What stays of a vendor's event when its delivery was erased: the event is known when it is repeated."""
+    return hashlib.sha256(event_id.encode()).hexdigest()
 
 
 def _said(account: ProviderAccount, receipt: ParsedReceipt) -> dict[str, Any]:
@@ -247,6 +255,14 @@ def _adopt_some() -> int:
             again = take_effect(tenant_id, [group[id] for id in _take_up(group)])
         queue.ring(tenant_id, again)
     return len(found)
+
+
+def forget() -> int:
+    """Delete receipts of messages that nobody here has sent, and that none will adopt any more; how many."""
+    with installation_scope():
+        old = Receipt.objects.filter(is_pending=True, received_at__lt=timezone.now() - 2 * _ADOPT_FOR)
+        strangers = old.filter(delivery=None).order_by("received_at").values_list("pk", flat=True)
+        return Receipt.objects.filter(pk__in=list(strangers[:5_000])).delete()[0]
 
 
 _TAKE_UP = """

@@ -119,6 +119,7 @@ class Locked(NamedTuple):
 
     status: str
     attempt: int
+    is_erased: bool
 
 
 def lock(delivery_ids: Iterable[UUID]) -> dict[UUID, Locked]:
@@ -129,7 +130,7 @@ def lock(delivery_ids: Iterable[UUID]) -> dict[UUID, Locked]:
 
 
 _LOCK = """
-    SELECT id, status, attempt FROM delivery_delivery
+    SELECT id, status, attempt, address = '' FROM delivery_delivery
      WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE
 """
 

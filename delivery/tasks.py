@@ -40,6 +40,7 @@ def keep_listening() -> None:
 @shared_task(name="delivery.forget_replies")
 def forget_replies() -> None:
     inbound.forget()
+    receipts.forget()
 
 
 @worker_process_shutdown.connect

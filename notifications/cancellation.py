@@ -41,6 +41,12 @@ def _cancel_planned(ids: Sequence[UUID]) -> bool:
     return digests.leave(ids) > 0 or bool(canceled)
 
 
+def cancel_many(tenant_id: UUID, ids: Sequence[UUID]) -> None:
+    """Cancel what of these has not left, inside the tenant's scope."""
+    _cancel_unplanned(tenant_id, ids)
+    _cancel_planned(ids)
+
+
 def cancel_batch(batch: Batch, *, chunk: int = 1000) -> None:
     """Cancel what of the batch has not left, a chunk a transaction."""
     with tenant_scope(batch.tenant_id):

@@ -6,8 +6,12 @@ import base64
 import binascii
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
+
+import orjson
+from django.db import connection
 
 from delivery import attachments
 from notifications.requests import NewNotification
@@ -40,6 +44,25 @@ def keep(tenant_id: UUID, request: NewNotification, *, due: dt.datetime) -> list
     """Store what came in the request, inside the tenant's scope; what the notification holds instead."""
     until = due + attachments.KEPT_FOR
     return [_reference(tenant_id, file, until) for file in given(request)]
+
+
+_STILL_SENT = """
+    SELECT EXISTS (SELECT FROM notifications_notification
+                    WHERE tenant_id = %s AND overrides #> '{email,attachments}' IS NOT NULL
+                      AND overrides #> '{email,attachments}' @> %s::jsonb)
+"""
+
+
+def discard(tenant_id: UUID, sha256: str) -> bool:
+    """Delete a stored file if no notification has it any more, inside the tenant's scope; whether it went."""
+    return attachments.discard(tenant_id, sha256, unless=partial(_is_still_sent, tenant_id, sha256))
+
+
+def _is_still_sent(tenant_id: UUID, sha256: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(_STILL_SENT, [tenant_id, orjson.dumps([{"sha256": sha256}]).decode()])
+        (is_sent,) = cursor.fetchone()
+        return bool(is_sent)
 
 
 def _reference(tenant_id: UUID, file: AttachmentFields, until: dt.datetime) -> dict[str, Any]:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
+from django.db.models.fields.json import KT
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from templates_app.digest_windows import KEY_LENGTH
@@ -98,6 +101,24 @@ class Notification(models.Model):
                 fields=["tenant", "priority", "id"],
                 name="notification_unplanned",
                 condition=models.Q(status=NotificationStatus.ACCEPTED),
+            ),
+            # Who asks to be forgotten may have been described in requests, without an id.
+            models.Index(
+                models.F("tenant"),
+                Lower(KT("recipient_once__email")),
+                name="notification_once_email",
+                condition=models.Q(recipient_once__isnull=False),
+            ),
+            models.Index(
+                models.F("tenant"),
+                KT("recipient_once__phone"),
+                name="notification_once_phone",
+                condition=models.Q(recipient_once__isnull=False),
+            ),
+            GinIndex(  # which of them have a file
+                OpClass(models.F("overrides__email__attachments"), name="jsonb_path_ops"),
+                name="notification_files",
+                condition=models.Q(overrides__email__attachments__isnull=False),
             ),
             models.Index(
                 fields=["send_at"],
@@ -278,3 +299,36 @@ class FeedItem(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class Erasure(models.Model):
+    """A person's wish to be forgotten, and what became of it. Whose it is, is known only while it runs."""
+
+    class Status(models.TextChoices):
+        RUNNING = "running"
+        DONE = "done"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    subject_hash = models.CharField(max_length=64, help_text="Of the identity or the address that was given.")
+    key_id = models.CharField(max_length=32, help_text="The key of `SUPPRESSION_KEYS` that it is made with.")
+    subject = models.JSONField(default=dict, help_text="Who, and what is left to do. Empty when it is done.")
+    asked_by = models.CharField(max_length=200, help_text="An API key's prefix, or a member of the staff.")
+    covers_until = models.DateTimeField(help_text="What was accepted later belongs to somebody new.")
+    status = models.CharField(max_length=7, choices=Status.choices, default=Status.RUNNING)
+    counts = models.JSONField(default=dict, help_text="Rows by table.")
+    created_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "subject_hash"],
+                name="erasure_running",
+                condition=models.Q(status="running"),
+            ),
+        ]
+        indexes = [models.Index(fields=["tenant", "id"], name="erasure_tenant")]
+
+    def __str__(self) -> str:
+        return f"erasure {self.status}"

@@ -5,7 +5,7 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
-from notifications import digest_closing, idempotency, release
+from notifications import digest_closing, erasure, idempotency, release
 from notifications import receivers as _receivers  # noqa: F401 - loaded before workers fork
 
 
@@ -32,3 +32,13 @@ def close_digests() -> None:
 @shared_task(name="notifications.forget_keys")
 def forget_keys() -> None:
     idempotency.forget()
+
+
+@shared_task(name="notifications.erase")
+def erase(tenant_id: str, erasure_id: str) -> None:
+    erasure.run(UUID(tenant_id), UUID(erasure_id), now=timezone.now())
+
+
+@shared_task(name="notifications.erase_due")
+def erase_due() -> None:
+    erasure.run_due(now=timezone.now())

@@ -6,8 +6,9 @@ from django.db import models
 
 from preferences import devices
 from preferences.addresses import DeviceFields, RecipientFields
-from preferences.directory import FIELDS, Key
+from preferences.directory import FIELDS, Key, resolve
 from preferences.models import Device, Recipient
+from preferences.rules import Person
 from tenants.context import tenant_scope
 from tenants.models import Tenant
 
@@ -61,6 +62,12 @@ def remove(tenant: Tenant, key: Key) -> bool:
         if recipient is not None:
             recipient.delete()
     return recipient is not None
+
+
+def hold(tenant: Tenant, key: Key) -> Person | None:
+    """Whom the directory knows by the key, locked until the transaction ends, in the tenant's scope."""
+    held = _named(tenant, key).select_for_update().exists()
+    return resolve(tenant, [key])[key] if held else None
 
 
 def add_device(tenant: Tenant, key: Key, device: DeviceFields) -> bool:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from notifications.api import batches, dead_letters, operators, services, trials
+from notifications.api import batches, dead_letters, operators, privacy, services, trials
 
 urlpatterns = [
     path("services/notifications", services.NotificationListView.as_view()),
@@ -17,6 +17,7 @@ urlpatterns = [
     path("admin/deliveries/retry", dead_letters.RetryManyView.as_view()),
     path("admin/deliveries/<uuid:id>", operators.DeliveryView.as_view()),
     path("admin/deliveries/<uuid:id>/retry", dead_letters.RetryView.as_view()),
+    path("admin/erase", privacy.EraseStrangerView.as_view()),
     path("admin/stats", operators.StatsView.as_view()),
     path("admin/templates/<slug:code>/test-send", trials.SendTestView.as_view()),
     path("admin/notifications", operators.NotificationListView.as_view()),

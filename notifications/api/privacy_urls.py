@@ -1,0 +1,10 @@
+from django.urls import path
+
+from notifications.api import privacy
+
+# Before `recipients/<id>` itself, for an id may hold slashes.
+urlpatterns = [
+    path("recipients/<path:id>/export", privacy.ExportView.as_view()),
+    path("recipients/<path:id>/erase", privacy.EraseView.as_view()),
+    path("erasures/<uuid:id>", privacy.ErasureView.as_view()),
+]

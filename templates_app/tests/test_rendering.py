@@ -72,6 +72,22 @@ def test_it_speaks_the_language_of_the_recipient() -> None:
     assert answers == [Words(body="Oi"), Words(body="Hallo"), Words(body="Hi")]
 
 
+def test_dates_and_numbers_are_written_in_the_language_of_the_words() -> None:
+    sources = {"en": "Total {{ x|number }} {{ at|time }}", "pt": "Soma {{ x|number }} {{ at|time }}"}
+    contents = [Draft("sms", locale, {"body": body}) for locale, body in sources.items()]
+    data = {"x": 1234.5, "at": "2026-03-01T23:30:00Z"}
+    version = create_published(create_tenant(), *contents, sample_data=data)
+    asked = [
+        RenderRequest(version.pk, "sms", locale, "en", data, timezone)
+        for locale, timezone in [("pt-BR", "America/Sao_Paulo"), ("en-GB", "UTC"), ("de", "Europe/Berlin")]
+    ]
+    assert render_many(asked) == [
+        Words(body="Soma 1.234,5 20:30"),
+        Words(body="Total 1,234.5 23:30"),
+        Words(body="Total 1,234.5 12:30 AM"),
+    ]
+
+
 def test_it_asks_once_for_all_versions_and_never_again() -> None:
     tenant = create_tenant()
     versions = [

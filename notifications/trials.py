@@ -25,6 +25,7 @@ from preferences.addresses import ADDRESS_FIELD, RecipientFields, mask
 from templates_app.models import TemplateVersion
 from templates_app.overrides import said
 from templates_app.previewing import Preview, proof, received
+from templates_app.proofreading import Subject
 from templates_app.publishing import drafts_of
 from templates_app.shapes import shape
 from templates_app.workshop import RenderError, Words
@@ -95,8 +96,8 @@ def _shown(tenant: Tenant, version: TemplateVersion, wish: Wish) -> Preview:
     if not best:
         detail = f"This version has nothing for {wish.channel}."
         raise _problem("/channel", "template_missing_content", detail)
-    data = version.sample_data if wish.data is None else wish.data
-    (shown,) = proof(best, tenant=tenant, template=version.template, data=data).previews
+    subject = Subject.of(version, best)
+    (shown,) = proof(subject if wish.data is None else replace(subject, data=wish.data)).previews
     if isinstance(shown.error, RenderError):
         pointer = "/data" if shown.error.code == "missing_variable" else "/channel"
         raise _problem(pointer, shown.error.code, shown.error.message)

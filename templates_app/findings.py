@@ -57,6 +57,7 @@ _WEIGHED = "https://www.spamresource.com/2022/01/what-is-gmail-clipping-and-what
 KINDS: Mapping[str, tuple[Severity, str]] = {
     "unknown_variable": (Severity.WARNING, ""),
     "unused_variable": (Severity.INFO, ""),
+    "sample_data_unfit": (Severity.ERROR, "https://json-schema.org/draft/2020-12/json-schema-validation"),
     "missing_locale": (Severity.WARNING, _LOOKUP),
     "missing_default_locale": (Severity.WARNING, _LOOKUP),
     "sms_too_long": (Severity.ERROR, ""),
@@ -111,7 +112,8 @@ class Wording:
 class Setting:
     """What the wordings are written for. `locale` and `sms` are the tenant's.
 
-    `declared` are the names that a schema of the data lists, None where there is no schema.
+    `declared` are the names that a schema of the data lists, None where there is no schema; `misfits` say, in
+    words, where the sample data are not as it has them.
     """
 
     category: str
@@ -119,3 +121,4 @@ class Setting:
     sms: SmsPolicy
     sample_data: Mapping[str, Any]
     declared: frozenset[str] | None = None
+    misfits: tuple[str, ...] = ()

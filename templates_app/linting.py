@@ -37,6 +37,7 @@ def lint(wordings: Sequence[Wording], setting: Setting) -> list[Finding]:
     found = [finding for wording in wordings for finding in _of_one(wording, setting)]
     found += coverage.missing(wordings, setting)
     found += names.unused(wordings, setting)
+    found += names.unfit(setting)
     return sorted(found, key=lambda finding: _WEIGHT[finding.severity])
 
 

@@ -5,8 +5,9 @@ Nothing is stored or sent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -14,7 +15,6 @@ from rest_framework.response import Response
 
 from templates_app.api import TemplatesView
 from templates_app.inspection import Draft
-from templates_app.models import Template
 from templates_app.preview_bodies import (
     FindingView,
     LintAnswer,
@@ -24,8 +24,10 @@ from templates_app.preview_bodies import (
     PreviewRequest,
 )
 from templates_app.previewing import nothing, proof, received
-from templates_app.proofreading import proofread
+from templates_app.proofreading import Subject, proofread
 from templates_app.publishing import drafts_of
+from templates_app.refusals import refusals
+from templates_app.schemas import refuse_unsound
 from tenants.context import tenant_scope
 from tenants.parsing import validate
 from tenants.problems import FieldError, Problem
@@ -36,20 +38,16 @@ class WordingView(TemplatesView):
 
     permissions: ClassVar = {"POST": "templates_app.view_template"}
 
-    def subject(
-        self, code: str, number: int | None, wanted: LintRequest
-    ) -> tuple[Template, list[Draft], Mapping[str, Any]]:
-        """The template, the drafts that are asked about, and the data for them."""
+    def subject(self, code: str, number: int | None, wanted: LintRequest) -> Subject:
         own = wanted.drafts()
         number = self._number(number, wanted)
         if own is not None:
-            return self.template(code), own, wanted.data or {}
-        version = self.version(code, number)
-        return (
-            version.template,
-            drafts_of(version),
-            version.sample_data if wanted.data is None else wanted.data,
-        )
+            template, schema = self.template(code), wanted.data_schema
+            if schema is not None:
+                refuse_unsound(schema)
+            return Subject(self.tenant, template, own, wanted.data or {}, schema)
+        stored = Subject.of(version := self.version(code, number), drafts_of(version))
+        return stored if wanted.data is None else replace(stored, data=wanted.data)
 
     def _number(self, in_path: int | None, wanted: LintRequest) -> int | None:
         if in_path is not None and (wanted.version or wanted.contents):
@@ -63,10 +61,10 @@ class VersionPreview(WordingView):
     def post(self, request: Request, code: str, number: int | None = None) -> Response:
         """Every channel and locale as it would go out, with findings. With no version: the newest."""
         wanted = validate(PreviewRequest, request.data)
-        with tenant_scope(self.tenant.pk):
-            template, drafts, data = self.subject(code, number, wanted)
-        shown = proof(drafts, tenant=self.tenant, template=template, data=data)
-        kept = self._wanted(drafts, wanted)
+        with tenant_scope(self.tenant.pk), refusals():
+            subject = self.subject(code, number, wanted)
+        shown = proof(subject)
+        kept = self._wanted(subject.drafts, wanted)
         results = [Preview.of(one) for one in shown.previews if (one.channel, one.locale) in kept]
         if wanted.channel and not results:
             results = [Preview.of(nothing(wanted.channel, wanted.locale or self.tenant.locale))]
@@ -84,7 +82,7 @@ class VersionLint(WordingView):
     def post(self, request: Request, code: str, number: int | None = None) -> Response:
         """What a careful colleague would say of it. With no version: the newest."""
         wanted = validate(LintRequest, request.data)
-        with tenant_scope(self.tenant.pk):
-            template, drafts, data = self.subject(code, number, wanted)
-        found = proofread(drafts, tenant=self.tenant, template=template, data=data)
+        with tenant_scope(self.tenant.pk), refusals():
+            subject = self.subject(code, number, wanted)
+        found = proofread(subject)
         return Response(LintAnswer(findings=[FindingView.of(finding) for finding in found]).model_dump())

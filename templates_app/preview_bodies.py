@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, Field, model_validator
 
 from templates_app import previewing
-from templates_app.bodies import Channel, ContentBody, Data, Locale
+from templates_app.bodies import Channel, ContentBody, Data, Locale, SchemaBody, VersionView
 from templates_app.findings import Finding, Severity
 from templates_app.gsm import Encoding
 from templates_app.inspection import Draft
@@ -23,12 +23,13 @@ VersionNumber = Annotated[int, Field(gt=0, lt=2**31)]
 class LintRequest(RequestModel):
     """What is looked at: `contents` that are stored nowhere, a version by its number, or the newest.
 
-    Without `data` the version's sample data are used.
+    Without `data` the version's sample data are used. `schema` is of `contents`; a version has its own.
     """
 
     version: VersionNumber | None = None
     contents: Annotated[list[ContentBody], Field(min_length=1, max_length=200)] | None = None
     data: Data | None = None
+    data_schema: SchemaBody = None
 
     @model_validator(mode="after")
     def _names_one(self) -> Self:
@@ -79,6 +80,12 @@ class FindingView(BaseModel):
             pointer=finding.pointer,
             source=finding.source or None,
         )
+
+
+class Published(VersionView):
+    """With what there is to say of it that does not keep it from being published."""
+
+    findings: list[FindingView]
 
 
 class PreviewError(BaseModel):

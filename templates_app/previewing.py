@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from templates_app import gsm
 from templates_app.findings import Finding, Setting, Wording
 from templates_app.inspection import Draft
 from templates_app.linting import lint
 from templates_app.locales import best_locale
-from templates_app.models import Template
-from templates_app.proofreading import setting, wordings
+from templates_app.proofreading import Subject, setting, wordings
 from templates_app.segments import Segments, as_sent
 from templates_app.shapes import Shape, shape
 from templates_app.workshop import RenderError, Words
-from tenants.models import Tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +47,9 @@ class Proof:
             yield from preview.findings
 
 
-def proof(drafts: Sequence[Draft], *, tenant: Tenant, template: Template, data: Mapping[str, Any]) -> Proof:
+def proof(subject: Subject) -> Proof:
     """Every draft with the data in it, in order. Nothing is stored."""
-    made, judged_by = wordings(drafts, data, tenant), setting(tenant, template, data)
+    made, judged_by = wordings(subject), setting(subject)
     found = lint(made, judged_by)
     return Proof(
         [_preview(wording, judged_by, found) for wording in made],

@@ -15,6 +15,7 @@ from templates_app.history import TemplateRelease, record
 from templates_app.inspection import Draft, InvalidTemplateError, inspect
 from templates_app.kit import kit_of
 from templates_app.models import PublishedVersionError, Template, TemplateContent, TemplateVersion
+from templates_app.proofreading import Subject, unsendable
 from templates_app.releasing import locked_version, refuse_archived
 from templates_app.schemas import InvalidSchemaError, refuse_unsound
 from templates_app.variables import misfits
@@ -92,9 +93,10 @@ def seal(version: TemplateVersion) -> None:
     if version.published_at is not None:
         return
     contents = list(version.contents.all())
-    findings = inspect([row.draft() for row in contents], version.sample_data, kit_of(version.tenant))
-    if findings.errors:
-        raise InvalidTemplateError(findings.errors)
+    drafts = [row.draft() for row in contents]
+    findings = inspect(drafts, version.sample_data, kit_of(version.tenant))
+    if errors := findings.errors or unsendable(Subject.of(version, drafts)):
+        raise InvalidTemplateError(errors)
     if version.schema is not None and (unfit := misfits(version.schema, version.sample_data)):
         raise InvalidSchemaError(unfit)
     for content, made in zip(contents, findings.finished, strict=True):

@@ -11,9 +11,11 @@ from rest_framework.response import Response
 from templates_app import canaries
 from templates_app.api import TAGS, TemplatesView
 from templates_app.api import shown as shown_template
-from templates_app.bodies import TemplateView, VersionView
+from templates_app.bodies import TemplateView
 from templates_app.models import TemplateRelease
-from templates_app.publishing import publish
+from templates_app.preview_bodies import FindingView, Published
+from templates_app.proofreading import Subject, proofread
+from templates_app.publishing import drafts_of, publish
 from templates_app.refusals import refusals
 from templates_app.release_bodies import CanaryBody, ReleaseView
 from templates_app.version_api import shown
@@ -23,11 +25,14 @@ from tenants.parsing import validate
 
 
 class VersionPublish(TemplatesView):
-    @extend_schema(operation_id="template_versions_publish", request=None, responses=VersionView, tags=TAGS)
+    @extend_schema(operation_id="template_versions_publish", request=None, responses=Published, tags=TAGS)
     def post(self, request: Request, code: str, number: int) -> Response:
         """Makes this version the one that is sent. Of an earlier one, that is the rollback."""
         with tenant_scope(self.tenant.pk), refusals():
-            return Response(shown(publish(self.version(code, number), by=self.by)))
+            version = publish(self.version(code, number), by=self.by)
+            answer = shown(version)
+        found = proofread(Subject.of(version, drafts_of(version)))
+        return Response({**answer, "findings": [FindingView.of(one).model_dump() for one in found]})
 
 
 class CanaryDetail(TemplatesView):

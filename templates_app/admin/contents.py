@@ -20,6 +20,7 @@ from templates_app.engine import PARTS as ALL_PARTS
 from templates_app.inspection import Draft, inspect
 from templates_app.kit import kit_of
 from templates_app.models import TemplateContent, TemplateVersion
+from templates_app.proofreading import Subject, unsendable
 from templates_app.schemas import faults
 from templates_app.variables import misfits
 from tenants.admin.base import InlineFormSet, ModelForm
@@ -35,7 +36,9 @@ _SOURCE = {"spellcheck": "false", "class": "c-source"}
 
 class ReadableJSON(forms.JSONField):
     def prepare_value(self, value: Any) -> Any:
-        """Indented; what was typed and is no JSON comes back as it was typed."""
+        """Indented; what was typed and is no JSON comes back as it was typed, and nothing as nothing."""
+        if value is None:
+            return ""
         return value if isinstance(value, str) else readable(value)
 
 
@@ -163,7 +166,10 @@ class ContentFormSet(InlineFormSet[TemplateContent, TemplateVersion, ContentForm
         publishing = PUBLISH in self.data
         version = self.instance
         drafts = [form.draft() for form in kept]
-        for error in inspect(drafts, version.sample_data, kit_of(version.tenant)).errors:
+        errors = inspect(drafts, version.sample_data, kit_of(version.tenant)).errors
+        if publishing and not errors:
+            errors = unsendable(Subject.of(version, drafts))
+        for error in errors:
             if publishing or error.code != "missing_variable":
                 where = f"Line {error.line}: " if error.line else ""
                 kept[error.index].add_error(error.part, f"{where}{error.message}")

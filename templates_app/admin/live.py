@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,8 @@ from templates_app.findings import Finding, Severity
 from templates_app.inspection import Draft
 from templates_app.models import TemplateVersion
 from templates_app.previewing import Preview, proof
+from templates_app.proofreading import Subject
+from templates_app.schemas import faults
 from templates_app.workshop import RenderError
 
 _CONTENTS_AT_MOST = 200
@@ -28,7 +31,8 @@ def answer(request: HttpRequest, version: TemplateVersion) -> JsonResponse:
     """
     drafts = drafts_in(request.POST, version.tenant.locale)
     data, complaint = _data(request.POST.get("sample_data", ""), version)
-    shown = proof(list(drafts.values()), tenant=version.tenant, template=version.template, data=data)
+    schema = _schema(request.POST.get("schema", ""))
+    shown = proof(Subject(version.tenant, version.template, list(drafts.values()), data, schema))
     found = _placed(list(shown.findings), list(drafts))
     focus = _focus(request.POST, list(drafts))
     previews = dict(zip(drafts, shown.previews, strict=True))
@@ -62,6 +66,14 @@ def _data(text: str, version: TemplateVersion) -> tuple[Mapping[str, Any], str]:
         return data_of(text), ""
     except NoDataError as error:
         return version.sample_data, str(error)
+
+
+def _schema(text: str) -> Mapping[str, Any] | None:
+    """As typed; while it is none, the data are held against nothing. Saving says what is wrong with it."""
+    with suppress(NoDataError):
+        schema = data_of(text)
+        return schema if schema and not faults(schema) else None
+    return None
 
 
 def _begun(draft: Draft, made: Preview) -> Preview:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from templates_app.admin.contents import readable
 from templates_app.models import TemplateVersion
 from templates_app.previewing import Preview, proof
+from templates_app.proofreading import Subject
 from templates_app.publishing import drafts_of
 from templates_app.samples import lengthened
 
@@ -36,7 +37,7 @@ def context(request: HttpRequest, version: TemplateVersion) -> dict[str, Any]:
     known = _samples(version)
     chosen = _chosen(request, known)
     drafts = drafts_of(version)
-    shown = proof(drafts, tenant=version.tenant, template=version.template, data=chosen.data)
+    shown = proof(replace(Subject.of(version, drafts), data=chosen.data))
     return {
         "house": version.tenant.name,
         "chosen": chosen,

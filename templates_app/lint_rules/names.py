@@ -32,6 +32,13 @@ def unused(wordings: Sequence[Wording], setting: Setting) -> Iterator[Finding]:
         yield Finding("unused_variable", severity, f"No wording uses {name}.", source=source)
 
 
+def unfit(setting: Setting) -> Iterator[Finding]:
+    """Sample data that a request could not send: no preview with them is worth looking at."""
+    severity, source = KINDS["sample_data_unfit"]
+    for words in setting.misfits:
+        yield Finding("sample_data_unfit", severity, words, part="sample_data", source=source)
+
+
 _CODE = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 
 

@@ -127,6 +127,15 @@ def test_it_publishes_nothing_whose_sample_data_are_incomplete(admin_client: Cli
     assert version.published_at is None
 
 
+def test_it_publishes_nothing_that_could_not_be_sent(admin_client: Client, tenant: Tenant) -> None:
+    Tenant.objects.update(sms_max_segments=1)
+    version = create_version(tenant)
+    answer = admin_client.post(change(version), form(version, {"body": "x" * 161}) | PUBLISH)
+    assert "2 parts in GSM-7" in " ".join(errors_of(answer, 0)["body"])
+    version.refresh_from_db()
+    assert version.published_at is None
+
+
 def test_it_publishes_nothing_that_is_empty(admin_client: Client, tenant: Tenant) -> None:
     version = create_version(tenant)
     page = post(admin_client, change(version), form(version, {"DELETE": "on"}) | PUBLISH)

@@ -210,6 +210,15 @@ def test_it_compares_names(
     assert [(f.code, f.part, f.line) for f in shown] == expected
 
 
+def test_it_passes_on_where_the_data_do_not_fit_their_schema() -> None:
+    (finding,) = found(wording("sms", Words(body="Hi")), misfits=("/name: The value is not a string.",))
+    assert (finding.code, finding.severity, finding.pointer) == (
+        "sample_data_unfit",
+        Severity.ERROR,
+        "/sample_data",
+    )
+
+
 def test_what_cannot_be_rendered_is_an_error_and_nothing_else() -> None:
     error = RenderError("missing_variable", "name is not in the data.", "body", 4)
     (finding,) = found(wording("email", error), sample_data={"order": 1})

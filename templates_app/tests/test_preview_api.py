@@ -72,6 +72,42 @@ def test_it_shows_what_is_stored_nowhere(client: APIClient, tenant: Tenant) -> N
     assert not TemplateContent.objects.exists()
 
 
+def test_it_holds_names_and_data_against_a_schema(client: APIClient, tenant: Tenant) -> None:
+    create_template(tenant)
+    schema = {"type": "object", "properties": {"name": {"type": "string"}, "order": {"type": "string"}}}
+    content = {
+        "channel": "sms",
+        "locale": "en",
+        "body": "Hi {% if nick is defined %}{{ nick }}{% endif %}{{ name }}",
+    }
+    asked = {"contents": [content], "schema": schema, "data": {"name": 1}}
+    found = {(f["code"], f["pointer"]) for f in look(client, "/lint", **asked)["findings"]}
+    assert found == {
+        ("unknown_variable", "/contents/0/body"),
+        ("unused_variable", ""),
+        ("sample_data_unfit", "/sample_data"),
+    }
+    unsound = client.post(f"{URL}/lint", {"contents": [content], "schema": {"type": "strnig"}})
+    assert (unsound.status_code, unsound.json()["code"]) == (422, "schema_invalid")
+
+
+def test_what_could_not_be_sent_is_not_published(client: APIClient, tenant: Tenant) -> None:
+    version = create_version(tenant, EMAIL, Draft("sms", "de", {"body": "x" * 161}))
+    Tenant.objects.update(sms_max_segments=1)
+    refused = client.post(f"{URL}/versions/1/publish")
+    assert (refused.status_code, refused.json()["code"]) == (422, "template_invalid")
+    (error,) = refused.json()["errors"]
+    assert (error["pointer"], error["code"]) == ("/contents/1/body", "sms_too_long")
+
+    Tenant.objects.update(sms_max_segments=2)
+    published = client.post(f"{URL}/versions/1/publish").json()
+    assert published["status"] == "published"
+    codes = {finding["code"] for finding in published["findings"]}
+    assert {"missing_default_locale", "text_derived"} <= codes
+    version.refresh_from_db()
+    assert version.published_at is not None
+
+
 @pytest.mark.parametrize(
     ("body", "shown"),
     [

@@ -7,6 +7,7 @@ import pytest
 from templates_app.catalog import missing_variables, published
 from templates_app.inspection import Draft, inspect
 from templates_app.previewing import proof
+from templates_app.proofreading import Subject
 from templates_app.rendering import RenderRequest, Words, render_many
 from templates_app.reserved import SAMPLES
 from templates_app.tests.factories import create_published
@@ -42,7 +43,7 @@ def test_they_are_made_only_for_templates_that_ask() -> None:
 def test_a_preview_has_some_to_show() -> None:
     tenant = create_tenant()
     version = create_published(tenant, MAIL)
-    made = proof([MAIL], tenant=tenant, template=version.template, data={"name": "Ann"})
+    made = proof(Subject(tenant, version.template, [MAIL], {"name": "Ann"}))
     (preview,) = made.previews
     assert preview.words is not None
     assert preview.words.body == SAMPLES["preferences"]

@@ -197,6 +197,8 @@ def _forget_the_rest(tenant_id: UUID, erasure_id: UUID, now: dt.datetime) -> boo
                 rows = holding.rows(subject).exclude(**holding.cleared)
                 _count(erasure, holding.name, holding.erase(rows))
         _count(erasure, holdings.FEEDS.name, holdings.FEEDS.erase(holdings.FEEDS.rows(subject)))
+        of_caps = holdings.FREQUENCY
+        _count(erasure, of_caps.name, of_caps.erase(of_caps.rows(subject)))
         _count(erasure, holdings.FILES.name, _discard_files(erasure))
         left = traces.notification_ids(subject, until=erasure.covers_until, limit=1)
         if left or now < erasure.covers_until + SETTLES:

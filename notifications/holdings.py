@@ -13,7 +13,7 @@ from django.db.models.fields.json import KT
 import delivery.holdings
 import preferences.holdings
 from delivery.models import StoredFile
-from notifications.models import Digest, Feed, FeedItem, IdempotencyKey, Notification
+from notifications.models import Digest, Feed, FeedItem, FrequencyPlaces, IdempotencyKey, Notification
 from tenants.holdings import Holding, Subject
 from tenants.ids import made_at
 
@@ -58,6 +58,10 @@ def _feeds(subject: Subject) -> QuerySet[Feed]:
     return Feed.objects.filter(recipient_id__in=subject.recipient_ids)
 
 
+def _frequency(subject: Subject) -> QuerySet[FrequencyPlaces]:
+    return FrequencyPlaces.objects.filter(recipient_id__in=subject.recipient_ids)
+
+
 NOTIFICATIONS = Holding(
     "notifications",
     Notification,
@@ -93,6 +97,7 @@ ANSWERS = Holding(
 FILES = Holding("attachments", StoredFile, _files)
 FEED_ITEMS = Holding("feed_items", FeedItem, _feed_items)
 FEEDS = Holding("feeds", Feed, _feeds)
+FREQUENCY = Holding("frequency", FrequencyPlaces, _frequency)
 
 OF_PEOPLE: list[Holding[Subject, Any]] = [
     preferences.holdings.RECIPIENTS,
@@ -102,6 +107,7 @@ OF_PEOPLE: list[Holding[Subject, Any]] = [
     delivery.holdings.REPLIES,
     FEED_ITEMS,
     FEEDS,
+    FREQUENCY,
 ]
 OF_NOTIFICATIONS: list[Holding[Ids, Any]] = [
     delivery.holdings.ATTEMPTS,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models.fields.json import KT
@@ -168,6 +169,26 @@ class Digest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key} · {self.window}"
+
+
+class FrequencyPlaces(models.Model):
+    """The places that a recipient was given under frequency caps, in one scope; those of the last week.
+
+    Only where there is a cap. Whoever gives one locks the row, so that nobody gives the last one twice.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = loose_key(Tenant)
+    recipient_id = models.UUIDField()
+    scope = models.CharField(max_length=80, help_text="sms …, category:<code> or all; test:… for test keys.")
+    given = ArrayField(models.DateTimeField(), default=list)
+
+    class Meta:
+        verbose_name_plural = "frequency places"
+        constraints = [models.UniqueConstraint(fields=["recipient_id", "scope"], name="frequency_scope")]
+
+    def __str__(self) -> str:
+        return self.scope
 
 
 class Intake(models.Model):

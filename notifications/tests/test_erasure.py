@@ -27,7 +27,7 @@ from delivery.models import Delivery, ProviderAccount, Receipt, Reply, StoredFil
 from delivery.providers.base import ErrorKind, Inbound, ParsedReceipt, ProviderError, ReceiptStatus
 from delivery.tests.factories import create_smtp, create_twilio
 from notifications import erasure, release, traces
-from notifications.models import Erasure, Feed, FeedItem, Intake, Notification
+from notifications.models import Erasure, Feed, FeedItem, FrequencyPlaces, Intake, Notification
 from notifications.tests.calls import CONTENT, NOTIFICATIONS, a_template, send
 from preferences.addresses import RecipientFields
 from preferences.directory import merge
@@ -164,6 +164,7 @@ def books(tenant: Tenant) -> Any:
 def test_it_works(tenant: Tenant, service: Api, eva: Recipient, accounts: Any, drain: Drain) -> None:
     id = live(tenant, service, eva, accounts, drain)
     assert {secret for secret in SECRETS if secret.lower() in everything().lower()} == set(SECRETS)
+    FrequencyPlaces.objects.create(tenant=tenant, recipient_id=eva.pk, scope="sms")
     before = books(tenant)
     answer = service.post(f"{URL}/eva-77/erase")
     assert answer.status_code == 202
@@ -185,6 +186,7 @@ def test_it_works(tenant: Tenant, service: Api, eva: Recipient, accounts: Any, d
         "suppressions": 2,
         "feed_items": 1,
         "feeds": 1,
+        "frequency": 1,
         "attachments": 1,
         "idempotency_keys": 2,
         "admin_log": 1,

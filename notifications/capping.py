@@ -1,0 +1,104 @@
+"""Frequency caps of a chunk: recipients' places are read and locked, given out in order, and written back.
+
+Two statements for all that have a cap, none where nobody has. The rows' locks make the count exact: of two
+chunks that plan for the same recipient the second reads what the first one gave.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from notifications.caps import CATEGORY, LENGTHS, Cap, Capped, Places, Scope, capped
+from tenants.bulk import recordset
+from tenants.ids import new_id
+
+_KEPT = 1_000
+"""Places that a row holds at most. A cap of more than that never fills."""
+
+Key = tuple[UUID, str]
+"""A recipient and a scope as it is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A notification that is about to go. `chains` are its legs' channels, each those it may go by, in order.
+
+    `caps` are all that hold for it; `counted` the scopes in which it counts, for the sake of others too.
+    """
+
+    id: UUID
+    recipient_id: UUID
+    category: str
+    chains: Sequence[Sequence[str]]
+    caps: Sequence[Cap]
+    counted: Collection[Scope]
+    at: dt.datetime
+    is_spared: bool = False
+    is_test: bool = False
+
+    def scopes(self) -> Iterator[tuple[Scope, str]]:
+        """The scopes that it touches, as caps name them and as they are stored."""
+        for scope in self.counted:
+            stored = f"{CATEGORY}:{self.category}" if scope == CATEGORY else scope
+            yield scope, f"test:{stored}" if self.is_test else stored
+
+
+def apply(tenant_id: UUID, sendings: Sequence[Sending], *, now: dt.datetime) -> dict[UUID, Capped]:
+    """What the caps leave of each, by its id, in the order of `sendings`.
+
+    Inside the tenant's scope; call it once a transaction: it locks places, in order, until the end of it.
+    """
+    keys = {(s.recipient_id, stored) for s in sendings for _, stored in s.scopes()}
+    if not keys:
+        return {}
+    given = _hold(tenant_id, keys)
+    found = {sending.id: _apply(sending, given) for sending in sendings}
+    _write(given, now)
+    return found
+
+
+def _apply(sending: Sending, given: Mapping[Key, list[dt.datetime]]) -> Capped:
+    """The lists are shared: what is taken here is taken for the next of the same recipient."""
+    places = Places({scope: given[sending.recipient_id, stored] for scope, stored in sending.scopes()})
+    return capped(sending.chains, sending.caps, places, at=sending.at, is_spared=sending.is_spared)
+
+
+_HOLD = """
+    INSERT INTO notifications_frequencyplaces AS kept (id, tenant_id, recipient_id, scope, given)
+    SELECT id, %(tenant_id)s, recipient_id, scope, '{}'
+      FROM json_to_recordset(%(keys)s::json) AS s(id uuid, recipient_id uuid, scope text)
+     ORDER BY recipient_id, scope
+    ON CONFLICT (recipient_id, scope) DO UPDATE SET scope = kept.scope
+    RETURNING recipient_id, scope, given
+"""
+
+
+def _hold(tenant_id: UUID, keys: Collection[Key]) -> dict[Key, list[dt.datetime]]:
+    rows = [{"id": new_id(), "recipient_id": recipient, "scope": scope} for recipient, scope in keys]
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD, {"tenant_id": tenant_id, "keys": recordset(rows)})
+        return {(recipient, scope): given for recipient, scope, given in cursor.fetchall()}
+
+
+_WRITE = """
+    UPDATE notifications_frequencyplaces kept SET given = s.given
+      FROM json_to_recordset(%(rows)s::json) AS s(recipient_id uuid, scope text, given timestamptz[])
+     WHERE kept.recipient_id = s.recipient_id AND kept.scope = s.scope
+"""
+
+
+def _write(given: Mapping[Key, list[dt.datetime]], now: dt.datetime) -> None:
+    """Places older than the longest window there is count no more."""
+    oldest = now - max(LENGTHS.values())
+    rows: list[dict[str, Any]] = [
+        {"recipient_id": recipient, "scope": scope, "given": [at for at in times if at > oldest][-_KEPT:]}
+        for (recipient, scope), times in given.items()
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_WRITE, {"rows": recordset(rows)})

@@ -1,0 +1,133 @@
+"""Frequency caps as tables: no database, the clock passed in."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifications.caps import Cap, Places, capped, judge
+
+NOW = dt.datetime(2026, 5, 1, 8, tzinfo=dt.UTC)
+HOUR, DAY, WEEK = dt.timedelta(hours=1), dt.timedelta(days=1), dt.timedelta(days=7)
+SECOND = dt.timedelta(seconds=1)
+
+
+def ago(*hours: float) -> list[dt.datetime]:
+    return sorted(NOW - hour * HOUR for hour in hours)
+
+
+@pytest.mark.parametrize(
+    ("most", "length", "given_at", "free"),
+    [
+        (1, DAY, [], NOW),
+        (2, DAY, ago(23), NOW),
+        (1, DAY, ago(23), NOW + HOUR),
+        (1, DAY, ago(24), NOW),  # a place is free the moment that it is a day old, and not before
+        (1, DAY, [NOW - DAY + SECOND], NOW + SECOND),
+        (3, DAY, ago(30, 20, 10, 1), NOW + 4 * HOUR),  # it slides: the oldest of the last three makes room
+        (2, HOUR, ago(0.5, 0.25), NOW + 0.5 * HOUR),
+        (1, WEEK, ago(1), NOW + WEEK - HOUR),
+        (2, DAY, [*ago(1), NOW + 23 * HOUR], NOW + 23 * HOUR),  # who waits already has that place
+        (1, DAY, [NOW + 23 * HOUR], NOW + 47 * HOUR),
+    ],
+)
+def test_a_cap_has_room(
+    most: int, length: dt.timedelta, given_at: list[dt.datetime], free: dt.datetime
+) -> None:
+    assert Cap("sms", most, length).free_at(given_at, NOW) == free
+
+
+@given(
+    gaps=st.lists(st.integers(0, 3000), min_size=1, max_size=60),
+    most=st.integers(1, 5),
+    minutes=st.sampled_from([1, 60, 1440]),
+)
+def test_no_stretch_ever_holds_more(gaps: list[int], most: int, minutes: int) -> None:
+    cap = Cap("sms", most, dt.timedelta(minutes=minutes), "defer")
+    places, at = Places(), NOW
+    for gap in gaps:
+        at += dt.timedelta(seconds=gap)
+        places.take("sms", cap.free_at(places.of("sms"), at))
+    taken = places.of("sms")
+    assert all(later - earlier >= cap.length for earlier, later in zip(taken, taken[most:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("caps", "reason", "then"),
+    [
+        ([], "", None),
+        ([Cap("sms", 5, DAY)], "", None),
+        ([Cap("sms", 1, DAY, "defer"), Cap("all", 1, DAY, "drop")], "frequency_cap:all", "drop"),
+        ([Cap("sms", 9, DAY, "drop"), Cap("sms", 1, DAY, "digest")], "frequency_cap:sms", "digest"),
+    ],
+)
+def test_the_smallest_and_strictest_says(caps: list[Cap], reason: str, then: str | None) -> None:
+    places = Places({"sms": ago(1), "all": ago(1)})
+    verdict = judge(caps, places, NOW)
+    assert (verdict.reason, verdict.then) == (reason, then)
+
+
+SMS, PUSH, BOTH = [["sms"]], [["push"], ["push"]], [["sms"], ["email"]]
+FULL = {"sms": ago(1)}
+LATER = NOW + 23 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("chains", "caps", "given_at", "legs", "whole", "took"),
+    [
+        (SMS, [Cap("sms", 1, DAY)], {}, [("sms", NOW)], "", {"sms": 1, "all": 1}),
+        (SMS, [Cap("sms", 1, DAY)], FULL, [None], "", {"sms": 1, "all": 0}),
+        (SMS, [Cap("sms", 1, DAY, "defer")], FULL, [("sms", LATER)], "", {"sms": 2, "all": 1}),
+        (SMS, [Cap("sms", 1, DAY, "digest")], FULL, [None], "frequency_cap:sms", {"sms": 1}),
+        # Of two legs one goes; the other is dropped, or waits.
+        (BOTH, [Cap("sms", 1, DAY)], FULL, [None, ("email", NOW)], "", {"sms": 1, "email": 1}),
+        (
+            BOTH,
+            [Cap("sms", 1, DAY, "defer")],
+            FULL,
+            [("sms", LATER), ("email", NOW)],
+            "",
+            {"sms": 2, "all": 1},
+        ),
+        (BOTH, [Cap("sms", 1, DAY, "digest")], FULL, [None, ("email", NOW)], "", {"email": 1}),
+        # A chain goes by the first that has room, else waits for the one that has it first.
+        ([["sms", "email"]], [Cap("sms", 1, DAY)], FULL, [("email", NOW)], "", {"sms": 1, "email": 1}),
+        (
+            [["sms", "email"]],
+            [Cap("sms", 1, DAY, "defer"), Cap("email", 1, HOUR, "defer")],
+            FULL | {"email": ago(0.5)},
+            [("email", NOW + 0.5 * HOUR)],
+            "",
+            {"sms": 1, "email": 2},
+        ),
+        # Three devices are one push; the whole notification is one of everything.
+        (PUSH, [Cap("push", 1, DAY), Cap("all", 1, DAY)], {}, [("push", NOW)] * 2, "", {"push": 1, "all": 1}),
+        (BOTH, [Cap("all", 1, DAY)], {"all": ago(1)}, [None] * 2, "frequency_cap:all", {"all": 1}),
+        (
+            BOTH,
+            [Cap("category", 1, DAY, "defer"), Cap("sms", 1, HOUR)],
+            {"category": ago(1), "sms": ago(0.5)},
+            [("sms", LATER), ("email", LATER)],
+            "frequency_cap:category",
+            {"category": 2, "sms": 2},
+        ),
+    ],
+)
+def test_it_caps(
+    chains: Any, caps: list[Cap], given_at: Any, legs: Any, whole: str, took: dict[str, int]
+) -> None:
+    places = Places({scope: list(times) for scope, times in given_at.items()})
+    found = capped(chains, caps, places, at=NOW, is_spared=False)
+    assert (list(found.legs), found.whole.reason) == (legs, whole)
+    assert {scope: len(places.of(scope)) for scope in took} == took
+
+
+def test_what_is_spared_goes_and_counts() -> None:
+    places = Places({"sms": ago(1), "all": ago(1)})
+    found = capped(SMS, [Cap("sms", 1, DAY), Cap("all", 1, DAY)], places, at=NOW, is_spared=True)
+    assert list(found.legs) == [("sms", NOW)]
+    assert [len(places.of(scope)) for scope in ("sms", "all", "category")] == [2, 2, 1]

@@ -1,3 +1,3 @@
-from templates_app.admin import templates, versions
+from templates_app.admin import house, templates, versions
 
-__all__ = ["templates", "versions"]
+__all__ = ["house", "templates", "versions"]

@@ -152,7 +152,7 @@ class HouseAdmin(OperatorAdmin[Any]):
 
 
 def _state(is_current: bool) -> str:
-    return "" if is_current else "with an earlier one"
+    return "" if is_current else "out of date"
 
 
 @admin.register(Layout)

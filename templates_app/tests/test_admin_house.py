@@ -33,14 +33,14 @@ def test_it_works(admin_client: Client, tenant: Tenant) -> None:
     create_published(tenant, MAIL)
     page = f"{APP}/layout/{row.pk}/change/"
     assert "greeting v1" in see(admin_client, page)
-    assert "with an earlier one" not in see(admin_client, page)
+    assert "out of date" not in see(admin_client, page)
 
     post(
         admin_client,
         page,
         {"name": "S", "format": "html", "source": "<i>{{ content }}</i>", "is_default": "on"},
     )
-    assert "with an earlier one" in see(admin_client, page)
+    assert "out of date" in see(admin_client, page)
     confirm(admin_client, f"{APP}/layout/{row.pk}/anew/")
     assert "Published: greeting v2." in see(admin_client, page)
     sent = Template.objects.get(tenant=tenant).published

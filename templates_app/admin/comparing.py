@@ -31,6 +31,10 @@ class Compared:
     part: PartDiff
     rows: Sequence[Row]
 
+    @property
+    def name(self) -> str:
+        return self.part.part.replace("_", " ")
+
 
 def compare(before: TemplateVersion, after: TemplateVersion) -> list[Compared]:
     return [

@@ -134,7 +134,8 @@ class TemplateVersionAdmin(ReleasedAdmin):
 
     def _shown(self, version: TemplateVersion) -> dict[str, Any]:
         state = state_of(version)
-        suggested = inferred(version.variables, version.sample_data) if is_draft(version) else None
+        wants_one = is_draft(version) and version.schema is None
+        suggested = inferred(version.variables, version.sample_data) if wants_one else None
         return {
             "state": state,
             "tone": VERSION_TONES[state],
@@ -178,7 +179,7 @@ class TemplateVersionAdmin(ReleasedAdmin):
         self.release(request, version, self._publish)
 
     @action(
-        description="New draft from this",
+        description="New draft",
         icon="edit_note",
         asks=(
             "Start a new draft?",

@@ -109,17 +109,19 @@ class Telling:
 
 
 def tell(tenant_id: UUID, digest_ids: Sequence[UUID], *, now: dt.datetime) -> list[Telling]:
-    """Close these, which the caller has locked, and store what tells them; one that all left tells nothing.
+    """Close these, which the caller has locked, and store what tells them; one that all have left is deleted.
 
-    What expired meanwhile is left out, and ends. Five statements, however many they are.
+    What expired meanwhile is left out, and ends. Six statements at most, however many they are.
     """
     tellings = [
         Telling.of(digest_id, list(events), now)
         for digest_id, events in groupby(_listed(digest_ids, now), key=lambda event: event.digest_id)
     ]
-    _store(tellings, now)
-    _mark_closed(digest_ids, tellings, now)
+    if len(tellings) < len(digest_ids):
+        digests.forget_empty(digest_ids)
     if tellings:
+        _store(tellings, now)
+        _mark_closed(tellings, now)
         Intake.objects.create(tenant_id=tenant_id, accepted=len(tellings), created_at=now)
     return tellings
 
@@ -197,8 +199,7 @@ _CLOSE = """
 """
 
 
-def _mark_closed(digest_ids: Sequence[UUID], tellings: Sequence[Telling], now: dt.datetime) -> None:
-    by = {telling.digest_id: telling.id for telling in tellings}
-    rows = [{"id": id, "notification_id": by.get(id)} for id in digest_ids]
+def _mark_closed(tellings: Sequence[Telling], now: dt.datetime) -> None:
+    rows = [{"id": telling.digest_id, "notification_id": telling.id} for telling in tellings]
     with connection.cursor() as cursor:
         cursor.execute(_CLOSE, {"rows": recordset(rows), "now": now})

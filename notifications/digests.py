@@ -130,7 +130,7 @@ def _row(event: Event, closes: dt.datetime) -> dict[str, Any]:
 
 
 _HOLD_OPEN = """
-    SELECT FROM notifications_digest g
+    SELECT g.id FROM notifications_digest g
      WHERE g.closed_at IS NULL AND g.id IN (SELECT digest_id FROM notifications_notification
                                              WHERE id = ANY(%(ids)s::uuid[]) AND digest_id IS NOT NULL)
      ORDER BY g.id FOR UPDATE
@@ -149,10 +149,26 @@ def leave(notification_ids: Sequence[UUID]) -> int:
     params: dict[str, Any] = {"ids": uuid_array(notification_ids), "now": timezone.now()}
     with connection.cursor() as cursor:
         cursor.execute(_HOLD_OPEN, params)
-        if not cursor.rowcount:
+        held = [id for (id,) in cursor.fetchall()]
+        if not held:
             return 0
         cursor.execute(_LEAVE, params)
-        return int(cursor.rowcount)
+        left = int(cursor.rowcount)
+    forget_empty(held)
+    return left
+
+
+_FORGET_EMPTY = """
+    DELETE FROM notifications_digest g
+     WHERE g.id = ANY(%s::uuid[])
+       AND NOT EXISTS (SELECT FROM notifications_notification n WHERE n.digest_id = g.id)
+"""
+
+
+def forget_empty(digest_ids: Sequence[UUID]) -> None:
+    """Delete those that all have left; the caller has locked them. There is nothing to tell, nor to keep."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FORGET_EMPTY, [uuid_array(digest_ids)])
 
 
 _FOLLOW = """

@@ -153,9 +153,7 @@ class Digest(models.Model):
     opened_at = models.DateTimeField()
     closes_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
-    notification_id = models.UUIDField(
-        null=True, unique=True, help_text="What tells it; none if all left it."
-    )
+    notification_id = models.UUIDField(null=True, unique=True, help_text="What tells it.")
 
     class Meta:
         constraints = [

@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
                 ("closed_at", models.DateTimeField(null=True)),
                 (
                     "notification_id",
-                    models.UUIDField(help_text="What tells it; none if all left it.", null=True, unique=True),
+                    models.UUIDField(help_text="What tells it.", null=True, unique=True),
                 ),
                 (
                     "tenant",

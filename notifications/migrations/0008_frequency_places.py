@@ -15,15 +15,41 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="FrequencyPlaces",
             fields=[
-                ("id", models.UUIDField(default=tenants.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=tenants.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
                 ("recipient_id", models.UUIDField()),
-                ("scope", models.CharField(help_text="sms …, category:<code> or all; test:… for test keys.", max_length=80)),
-                ("given", django.contrib.postgres.fields.ArrayField(base_field=models.DateTimeField(), default=list, size=None)),
-                ("tenant", models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name="+", to="tenants.tenant")),
+                (
+                    "scope",
+                    models.CharField(
+                        help_text="sms …, category:<code> or all; test:… for test keys.", max_length=80
+                    ),
+                ),
+                (
+                    "given",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.DateTimeField(), default=list, size=None
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
             ],
             options={
                 "verbose_name_plural": "frequency places",
-                "constraints": [models.UniqueConstraint(fields=("recipient_id", "scope"), name="frequency_scope")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("recipient_id", "scope"), name="frequency_scope")
+                ],
             },
         ),
     ]

@@ -269,14 +269,22 @@ def test_what_is_canceled_or_over_leaves(
 def test_a_digest_that_all_left_tells_nothing(
     tenant: Tenant, service: Api, drain: Drain, comments: TemplateVersion
 ) -> None:
-    send(service)
+    """They were canceled, or their time was over: the digest, which names its recipient, is not kept."""
+    canceled = send(service)
     drain()
-    service.delete(f"{NOTIFICATIONS}/{Notification.objects.get().pk}")
+    service.delete(f"{NOTIFICATIONS}/{canceled}")
+    assert not Digest.objects.exists()
+    over = send(service, expires_in=3600)
+    drain()
+    Notification.objects.filter(pk=over).update(expires_at=timezone.now())
     assert close() == 1
-    assert (Digest.objects.get().notification_id, Notification.objects.count()) == (None, 1)
+    assert not Digest.objects.exists()
+    assert statuses(service, [canceled, over]) == ["canceled", "expired"]
+    assert not Notification.objects.filter(is_digest=True).exists()
     send(service)
     drain()
     assert Digest.objects.filter(closed_at=None).count() == 1
+    assert ledger(tenant.pk).balanced
 
 
 def test_its_events_share_whatever_becomes_of_it(

@@ -119,7 +119,7 @@ def _page(tenant_id: UUID, wanted: DeliveryFilter, last: UUID | None, reveal: bo
         return shown(list(rows[:PAGE]), reveal=reveal)
 
 
-By = Literal["channel", "provider", "template", "hour"]
+By = Literal["channel", "provider", "template", "version", "hour"]
 
 
 class StatsFilter(Period):
@@ -154,14 +154,13 @@ class Stats(BaseModel):
     results: list[Row]
 
 
+_VERSION = """LEFT JOIN templates_app_templateversion v ON v.id = d.template_version_id
+              LEFT JOIN templates_app_template t ON t.id = v.template_id"""
 _KEYS: dict[str, tuple[str, str]] = {
     "channel": ("d.channel", ""),
     "provider": ("a.provider", "LEFT JOIN delivery_provideraccount a ON a.id = d.account_id"),
-    "template": (
-        "t.code",
-        """LEFT JOIN templates_app_templateversion v ON v.id = d.template_version_id
-           LEFT JOIN templates_app_template t ON t.id = v.template_id""",
-    ),
+    "template": ("t.code", _VERSION),
+    "version": ("t.code || ' v' || v.number", _VERSION),
     "hour": ("""to_char(d.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:00:00"Z"')""", ""),
 }
 

@@ -255,13 +255,17 @@ def test_stats_count_what_became_of_them(tenant: Tenant, client: APIClient) -> N
     create_delivery(tenant, EMAIL)
     account = ProviderAccount.objects.create(tenant=tenant, name="a", channel="email", provider="smtp")
     Delivery.objects.filter(channel="email").update(account_id=account.pk)
-    by = {name: ask(client, "stats", by=name)["results"] for name in ("channel", "provider", "template")}
+    by = {
+        name: ask(client, "stats", by=name)["results"]
+        for name in ("channel", "provider", "template", "version")
+    }
     assert by["channel"] == [
         {"key": "email", "total": 1, "counts": {"queued": 1}},
         {"key": "sms", "total": 2, "counts": {"failed": 2}},
     ]
     assert [(row["key"], row["total"]) for row in by["provider"]] == [("smtp", 1), (None, 2)]
     assert [(row["key"], row["total"]) for row in by["template"]] == [(version.template.code, 2), (None, 1)]
+    assert [(row["key"], row["total"]) for row in by["version"]] == [(str(version), 2), (None, 1)]
 
 
 def test_stats_know_the_hour(tenant: Tenant, client: APIClient) -> None:

@@ -127,6 +127,9 @@ class Delivery(models.Model):
     sent_at = models.DateTimeField(null=True)
     delivered_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField(null=True, help_text="Told only of a delivery that has `within`.")
+    decided_by = models.BigIntegerField(
+        null=True, help_text="The versions of the rules that it was planned by: see `consent`."
+    )
 
     class Meta:
         verbose_name_plural = "deliveries"
@@ -157,6 +160,11 @@ class Delivery(models.Model):
                 fields=["escalate_at"],
                 name="delivery_escalation",
                 condition=models.Q(escalate_at__isnull=False),
+            ),
+            models.Index(
+                fields=["tenant", "recipient_id"],
+                name="delivery_deferred",
+                condition=models.Q(status=DeliveryStatus.DEFERRED),
             ),
         ]
 

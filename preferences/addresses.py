@@ -80,7 +80,7 @@ def _timezones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
-def _timezone(value: str) -> str:
+def known_timezone(value: str) -> str:
     if value not in _timezones():
         raise PydanticCustomError("unknown_timezone", "This is not an IANA time zone such as Europe/Berlin.")
     return value
@@ -147,7 +147,7 @@ class RecipientFields(RequestModel):
     email: Annotated[str, StringConstraints(max_length=320), AfterValidator(_email)] | None = None
     phone: Annotated[str, StringConstraints(max_length=64)] | None = None
     locale: Annotated[str, StringConstraints(max_length=35), AfterValidator(_locale)] | None = None
-    timezone: Annotated[str, AfterValidator(_timezone)] | None = None
+    timezone: Annotated[str, AfterValidator(known_timezone)] | None = None
     devices: (
         Annotated[
             list[

@@ -1,7 +1,10 @@
 """What kinds of thing a tenant notifies of."""
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
+from preferences.hours import windows_of
 from preferences.models import Category
 from preferences.rules import CategoryRule
 from tenants.context import tenant_scope
@@ -12,20 +15,42 @@ _Unknown = Category.UnknownPolicy
 # None is critical. A critical category takes the choice away from the person, and only the tenant can know
 # that one deserves it: the same "alert" is a fire at one tenant and a price drop at another.
 _DEFAULTS = (
-    ("transactional", "Transactional", _Unknown.RESEND),
-    ("marketing", "Marketing", _Unknown.STOP),  # better never than twice
-    ("system", "System", _Unknown.WAIT),
-    ("alert", "Alerts", _Unknown.RESEND),  # better twice than never
+    ("transactional", "Transactional", _Unknown.RESEND, True),
+    ("marketing", "Marketing", _Unknown.STOP, False),  # better never than twice
+    ("system", "System", _Unknown.WAIT, True),
+    ("alert", "Alerts", _Unknown.RESEND, True),  # better twice than never
+)
+_READ = (
+    *("code", "is_critical", "unknown_policy", "is_transactional", "channels", "defaults", "sending_hours"),
+    *("skips_holidays", "block"),
 )
 
 
 def categories(tenant_id: UUID) -> dict[str, CategoryRule]:
     """The tenant's categories by code. One query."""
     with tenant_scope(tenant_id):
-        rows = Category.objects.filter(tenant_id=tenant_id).values_list(
-            "code", "is_critical", "unknown_policy"
-        )
-        return {row[0]: CategoryRule(*row) for row in rows}
+        rows = Category.objects.filter(tenant_id=tenant_id).values(*_READ)
+        return {row["code"]: _rule(row) for row in rows}
+
+
+def _rule(row: Mapping[str, Any]) -> CategoryRule:
+    return CategoryRule(
+        code=row["code"],
+        is_critical=row["is_critical"],
+        unknown_policy=row["unknown_policy"],
+        is_transactional=row["is_transactional"],
+        channels=frozenset(row["channels"]) if row["channels"] else None,
+        defaults=row["defaults"],
+        hours=windows_of(row["sending_hours"]) if row["sending_hours"] else None,
+        skips_holidays=row["skips_holidays"],
+        block=row["block"],
+    )
+
+
+def names(tenant_id: UUID) -> dict[str, str]:
+    """How the tenant calls its categories, by code."""
+    with tenant_scope(tenant_id):
+        return dict(Category.objects.filter(tenant_id=tenant_id).values_list("code", "name"))
 
 
 def create_default_categories(tenant: Tenant) -> None:
@@ -33,8 +58,10 @@ def create_default_categories(tenant: Tenant) -> None:
     with tenant_scope(tenant.pk):
         Category.objects.bulk_create(
             (
-                Category(tenant=tenant, code=code, name=name, unknown_policy=policy)
-                for code, name, policy in _DEFAULTS
+                Category(
+                    tenant=tenant, code=code, name=name, unknown_policy=policy, is_transactional=transactional
+                )
+                for code, name, policy, transactional in _DEFAULTS
             ),
             ignore_conflicts=True,
         )

@@ -18,14 +18,19 @@ from django.db import connection
 
 from preferences import devices, suppressions
 from preferences.addresses import ADDRESS_FIELD, DeviceFields, RecipientFields
+from preferences.hours import quiet_hours_of
+from preferences.models import Preference
 from preferences.rules import Person
+from preferences.rules.terms import Switch
 from preferences.suppressions import Address, Entry, opt_in, opt_out, suppress, unsuppress
+from tenants.bulk import recordset
 from tenants.context import tenant_scope
 from tenants.ids import new_id
 from tenants.models import Tenant
 
 __all__ = [
     "Key",
+    "by_ids",
     "merge",
     "once",
     "once_many",
@@ -46,21 +51,25 @@ FIELDS = ("email", "phone", "locale", "timezone", "slack", "discord", "webhook")
 """What a recipient's row says of it, besides its identity. Empty means unknown."""
 
 _COLUMNS = ("id", "type", "external_id", *FIELDS)
+_RULES = ("quiet_hours", "do_not_disturb_until", "block", "preferences_version")
 
 # LIMIT holds the planner to one index look-up a key, whatever it believes about the sizes of the tables.
 _FIND = f"""
-    SELECT {", ".join(f"found.{column}" for column in _COLUMNS)},
+    SELECT {", ".join(f"found.{column}" for column in _COLUMNS + _RULES)},
       (SELECT array_agg(token ORDER BY id) FROM preferences_device WHERE recipient_id = found.id) AS tokens,
-      (SELECT json_agg(json_build_array(key, channel, enabled)) FROM preferences_preference
+      (SELECT json_agg(json_build_array(level, key, channel, enabled)) FROM preferences_preference
        WHERE tenant_id = found.tenant_id AND recipient_id = found.id) AS switches
-    FROM json_to_recordset(%s::json) AS wanted (type varchar, external_id varchar)
+    FROM json_to_recordset(%s::json) AS wanted ({{given}})
     CROSS JOIN LATERAL (
-      SELECT * FROM preferences_recipient AS recipient
-      WHERE recipient.tenant_id = %s
-        AND recipient.type = wanted.type AND recipient.external_id = wanted.external_id
+      SELECT * FROM preferences_recipient AS recipient WHERE recipient.tenant_id = %s AND {{whose}}
       LIMIT 1
     ) AS found
 """
+_FIND_BY_KEY = _FIND.format(
+    given="type varchar, external_id varchar",
+    whose="recipient.type = wanted.type AND recipient.external_id = wanted.external_id",
+)
+_FIND_BY_ID = _FIND.format(given="id uuid", whose="recipient.id = wanted.id")
 
 # What is not given is empty, and empty leaves alone what is stored. What did not change is not written.
 _MERGED = ", ".join(f"coalesce(nullif(excluded.{field}, ''), stored.{field})" for field in FIELDS)
@@ -72,20 +81,43 @@ _MERGE = f"""
     FROM json_to_recordset(%s::json) AS given (id uuid, {_GIVEN})
     ORDER BY type, external_id
     ON CONFLICT (tenant_id, type, external_id) DO UPDATE
-    SET (updated_at, {", ".join(FIELDS)}) = ROW (excluded.updated_at, {_MERGED})
+    SET (updated_at, preferences_version, {", ".join(FIELDS)}) = ROW (
+        excluded.updated_at,
+        stored.preferences_version + (excluded.timezone NOT IN ('', stored.timezone))::int,
+        {_MERGED})
     WHERE ({", ".join(f"stored.{field}" for field in FIELDS)}) IS DISTINCT FROM ({_MERGED})
 """
 
 
 def resolve(tenant: Tenant, keys: Iterable[Key]) -> dict[Key, Person]:
     """The people behind the keys; a key that nobody has is left out. Two queries, however many keys."""
-    wanted = orjson.dumps([{"type": type_, "external_id": external_id} for type_, external_id in set(keys)])
+    wanted = [{"type": type_, "external_id": external_id} for type_, external_id in set(keys)]
     with tenant_scope(tenant.pk):
-        with connection.cursor() as cursor:
-            cursor.execute(_FIND, [wanted.decode(), tenant.pk])
-            names = [column.name for column in cursor.description]
-            rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-        return {(person.type, person.external_id): person for person in _people(tenant, rows)}
+        people = _people(tenant, _found(tenant, _FIND_BY_KEY, wanted))
+    return {(person.type, person.external_id): person for person in people}
+
+
+def by_ids(tenant: Tenant, ids: Iterable[UUID]) -> dict[UUID, Person]:
+    """As `resolve`, by the ids that the directory gave them."""
+    with tenant_scope(tenant.pk):
+        people = _people(tenant, _found(tenant, _FIND_BY_ID, [{"id": id} for id in set(ids)]))
+    return {person.id: person for person in people if person.id is not None}
+
+
+def _found(tenant: Tenant, statement: str, wanted: Sequence[Mapping[str, Any]]) -> list[Row]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [recordset(wanted), tenant.pk])
+        names = [column.name for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+_UNSTATED = {
+    "switches": None,
+    "quiet_hours": None,
+    "do_not_disturb_until": None,
+    "block": "",
+    "preferences_version": 0,
+}
 
 
 def once(tenant: Tenant, fields: RecipientFields) -> Person:
@@ -101,7 +133,7 @@ def once_many(tenant: Tenant, many: Iterable[RecipientFields]) -> list[Person]:
             "id": None,
             "external_id": "",
             "type": fields.type,
-            "switches": None,
+            **_UNSTATED,
             "tokens": [device.token for device in fields.devices or ()],
         }
         for fields in many
@@ -167,7 +199,7 @@ def _pairs(addresses: Mapping[str, tuple[str, ...]]) -> list[Address]:
 def _person(
     tenant: Tenant, row: Row, addresses: Mapping[str, tuple[str, ...]], suppressed: Mapping[Address, str]
 ) -> Person:
-    switches = row["switches"] or ()
+    channels, categories, templates = _switches(row["switches"] or ())
     return Person(
         id=row["id"],
         external_id=row["external_id"],
@@ -175,9 +207,22 @@ def _person(
         addresses=addresses,
         locale=row["locale"] or tenant.locale,
         timezone=row["timezone"] or tenant.timezone,
-        channels={channel: enabled for category, channel, enabled in switches if not category},
-        categories={(category, channel): enabled for category, channel, enabled in switches if category},
+        channels={channel: enabled for (_, channel), enabled in channels.items()},
+        categories=categories,
         suppressed={pair: suppressed[pair] for pair in _pairs(addresses) if pair in suppressed}
         if suppressed
         else {},
+        templates=templates,
+        quiet_hours=quiet_hours_of(row["quiet_hours"]) if row["quiet_hours"] else None,
+        do_not_disturb_until=row["do_not_disturb_until"],
+        block=row["block"],
+        version=row["preferences_version"],
     )
+
+
+def _switches(rows: Iterable[tuple[str, str, str, bool]]) -> tuple[dict[Switch, bool], ...]:
+    """Those of channels, of categories and of templates."""
+    by_level: dict[str, dict[Switch, bool]] = {level: {} for level in Preference.Level.values}
+    for level, key, channel, enabled in rows:
+        by_level[level][key, channel] = enabled
+    return tuple(by_level.values())

@@ -9,12 +9,9 @@ from pydantic import BaseModel, BeforeValidator, StrictBool
 
 from preferences import browsers
 from preferences.addresses import ExternalId, RecipientType
-from preferences.channels import CHANNELS
 from preferences.directory import FIELDS
 from preferences.models import Recipient
-from preferences.switches import Switches
 from tenants.parsing import RequestModel
-from tenants.problems import FieldError, escape, invalid
 
 
 class Address(RequestModel):
@@ -30,34 +27,6 @@ class DeviceToken(RequestModel):
 
 class Enabled(RequestModel):
     enabled: StrictBool
-
-
-class PreferencesBody(RequestModel):
-    """`channels`: on or off altogether. `categories`: by code, on or off by channel, which weighs more."""
-
-    channels: dict[str, StrictBool] = {}
-    categories: dict[str, dict[str, StrictBool]] = {}
-
-    def switches(self, known_categories: set[str]) -> Switches:
-        """Raises a 400 `Problem` that points at each channel and category there is none of."""
-        errors = _unknown_channels(self.channels, "/channels")
-        for code, channels in self.categories.items():
-            pointer = f"/categories/{escape(code)}"
-            if code not in known_categories:
-                errors.append(FieldError(pointer, "unknown_category", "There is no such category."))
-            errors += _unknown_channels(channels, pointer)
-        if errors:
-            raise invalid(errors)
-        return Switches(self.channels, self.categories)
-
-
-def _unknown_channels(switches: dict[str, bool], pointer: str) -> list[FieldError]:
-    detail = f"Channels are {', '.join(CHANNELS)}."
-    return [
-        FieldError(f"{pointer}/{escape(channel)}", "unknown_channel", detail)
-        for channel in switches
-        if channel not in CHANNELS
-    ]
 
 
 class DeviceDocument(BaseModel):

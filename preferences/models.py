@@ -24,6 +24,24 @@ class Recipient(models.Model):
     slack = models.CharField(max_length=500, blank=True)
     discord = models.CharField(max_length=500, blank=True)
     webhook = models.URLField(max_length=ADDRESS_LENGTH, blank=True)
+    quiet_hours = models.JSONField(
+        null=True,
+        blank=True,
+        help_text='E.g. {"enabled": true, "start": "22:00", "end": "07:00", "timezone": "Europe/Berlin"}.',
+    )
+    do_not_disturb_until = models.DateTimeField(null=True, blank=True)
+    frequency = models.JSONField(
+        null=True, blank=True, help_text='At most so many, by channel: {"sms": {"max": 5, "per": "day"}}.'
+    )
+    block = models.CharField(
+        max_length=200,
+        blank=True,
+        db_default="",
+        help_text="Why the tenant sends them nothing; empty where it does.",
+    )
+    preferences_version = models.PositiveIntegerField(
+        db_default=0, default=0, editable=False, help_text="Counts the changes of what decides about them."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -58,6 +76,7 @@ class Recipient(models.Model):
                 opclasses=["varchar_pattern_ops"],
                 condition=~models.Q(phone=""),
             ),
+            models.Index(fields=["tenant", "id"], name="recipient_blocked", condition=~models.Q(block="")),
         ]
 
     def __str__(self) -> str:
@@ -83,17 +102,20 @@ class Device(models.Model):
 
 
 class Preference(models.Model):
-    """One switch of one recipient: a channel altogether, or a channel within a category."""
+    """One switch of one recipient: a channel altogether, or within a category or a template."""
 
     class Level(models.TextChoices):
         CHANNEL = "channel"
         CATEGORY = "category"
+        TEMPLATE = "template"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
     recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="preferences")
     level = models.CharField(max_length=8, choices=Level.choices)
-    key = models.CharField(max_length=64, blank=True, help_text="The category's code; empty for a channel.")
+    key = models.CharField(
+        max_length=100, blank=True, help_text="The category's or the template's code; empty for a channel."
+    )
     channel = models.CharField(max_length=16)
     enabled = models.BooleanField()
     updated_at = models.DateTimeField(auto_now=True)
@@ -127,6 +149,32 @@ class Category(models.Model):
     is_critical = models.BooleanField(default=False, help_text="Goes out whatever the recipient prefers.")
     unknown_policy = models.CharField(
         max_length=6, choices=UnknownPolicy.choices, default=UnknownPolicy.RESEND
+    )
+    is_transactional = models.BooleanField(
+        default=False, help_text="About people's own affairs: its messages need no unsubscribe link."
+    )
+    channels = models.JSONField(
+        default=list, blank=True, help_text="The channels that it may use; empty: all of them."
+    )
+    defaults = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text='Where the recipient says nothing, e.g. {"sms": false}; channels left out are on.',
+    )
+    frequency = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text='At most so many to a recipient, by channel: {"email": {"max": 2, "per": "week"}}.',
+    )
+    sending_hours = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="When it may be sent, by the recipient's clock: "
+        '{"start": "09:00", "end": "20:00", "days": ["mon", "tue", "wed", "thu", "fri"]}.',
+    )
+    skips_holidays = models.BooleanField(default=False, help_text="Not sent on the tenant's holidays.")
+    block = models.CharField(
+        max_length=200, blank=True, help_text="Why nothing of it is sent; empty where it is."
     )
 
     class Meta:

@@ -16,15 +16,13 @@ from preferences.models import Category, Recipient, Suppression
 from preferences.rules import CategoryRule
 from tenants.context import tenant_scope
 
-_TRANSACTIONAL = {"transactional", "system", "alert"}
-
 
 def is_optional(category: CategoryRule) -> bool:
     """Whether its messages have to offer a way out: not those about people's own affairs.
 
     Nor those of a critical category, which no preference holds back: a button would promise too much.
     """
-    return category.code not in _TRANSACTIONAL and not category.is_critical
+    return not (category.is_transactional or category.is_critical)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
-"""What a recipient may say for itself: `/api/v1/users/me/preferences` and `/devices`."""
+"""What a recipient may say for itself: switch a channel, register a device.
+
+All of its preferences at once are in `notifications.api.preferences`.
+"""
 
 from __future__ import annotations
-
-from dataclasses import asdict
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
@@ -12,16 +13,15 @@ from rest_framework.views import APIView
 
 from preferences import recipients, switches
 from preferences.addresses import DeviceFields
-from preferences.categories import categories
 from preferences.channels import CHANNELS
-from preferences.documents import ChannelDocument, DeviceToken, Enabled, PreferencesBody
+from preferences.documents import ChannelDocument, DeviceToken, Enabled
 from preferences.models import Recipient
 from tenants.authentication import RecipientIdentity, RecipientTokenAuthentication
 from tenants.parsing import validate
 from tenants.problems import Problem
 
 
-class _OwnView(APIView):
+class OwnView(APIView):
     """About the bearer of a recipient token. One who was deleted since finds nothing."""
 
     authentication_classes = [RecipientTokenAuthentication]
@@ -39,22 +39,7 @@ class _OwnView(APIView):
         return recipient
 
 
-class PreferencesView(_OwnView):
-    @extend_schema(responses=PreferencesBody)
-    def get(self, request: Request) -> Response:
-        """Every channel as it stands, and every category with what was set for it."""
-        return Response(asdict(switches.read(self.recipient(request))))
-
-    @extend_schema(request=PreferencesBody, responses=PreferencesBody)
-    def put(self, request: Request) -> Response:
-        """Set these preferences and no others: what is left out is back at its default, on."""
-        recipient = self.recipient(request)
-        body = validate(PreferencesBody, request.data)
-        switches.replace(recipient, body.switches(set(categories(recipient.tenant_id))))
-        return Response(asdict(switches.read(recipient)))
-
-
-class ChannelView(_OwnView):
+class ChannelView(OwnView):
     @extend_schema(request=Enabled, responses=ChannelDocument)
     def put(self, request: Request, channel: str) -> Response:
         """Switch a channel on or off altogether."""
@@ -65,7 +50,7 @@ class ChannelView(_OwnView):
         return Response(ChannelDocument(channel=channel, enabled=enabled).model_dump())
 
 
-class OwnDevicesView(_OwnView):
+class OwnDevicesView(OwnView):
     @extend_schema(request=DeviceFields, responses={201: DeviceFields})
     def post(self, request: Request) -> Response:
         """Register this device for push."""

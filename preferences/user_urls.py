@@ -1,9 +1,8 @@
 from django.urls import path
 
-from preferences.user_api import ChannelView, OwnDevicesView, PreferencesView
+from preferences.user_api import ChannelView, OwnDevicesView
 
 urlpatterns = [
-    path("preferences", PreferencesView.as_view(), name="preferences"),
     path("preferences/channels/<str:channel>", ChannelView.as_view(), name="preferences-channel"),
     path("devices", OwnDevicesView.as_view(), name="devices"),
 ]

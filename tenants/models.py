@@ -93,6 +93,36 @@ class Tenant(models.Model):
         help_text="What people may answer an SMS or a WhatsApp message with, besides the words that every "
         'tenant has; those of a locale replace them, e.g. {"stop": {"fi": ["lopeta"]}, "start": {}}.',
     )
+    quiet_lets_urgent_pass = models.BooleanField(
+        "urgent messages pass quiet hours", default=True, help_text="Priority `urgent`, such as a code."
+    )
+    quiet_lets_critical_pass = models.BooleanField(
+        "critical categories pass quiet hours", default=True, help_text="Also do-not-disturb."
+    )
+    quiet_holds_in_app = models.BooleanField(
+        "quiet hours hold the feed too", default=False, help_text="It does not ring, so it need not wait."
+    )
+    quiet_digest = models.BooleanField(
+        "tell together what quiet hours held", default=False, help_text="Recipients may choose themselves."
+    )
+    release_spread = models.PositiveSmallIntegerField(
+        "seconds to spread a release over",
+        default=600,
+        help_text="What was held until 07:00 leaves between then and so much later, each person at a time "
+        "of their own.",
+    )
+    holidays = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="For the categories that skip them: dates, or days of each year, e.g. "
+        '["2027-03-26", "12-25"].',
+    )
+    blocked_channels = models.JSONField(
+        default=dict, blank=True, help_text='Channels not used, and why, e.g. {"sms": "contract has ended"}.'
+    )
+    rules_version = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Counts the changes of what decides about all its recipients."
+    )
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

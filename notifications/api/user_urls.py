@@ -1,8 +1,9 @@
 from django.urls import path
 
-from notifications.api import users
+from notifications.api import preferences, users
 
 urlpatterns = [
+    path("preferences", preferences.OwnPreferencesView.as_view(), name="preferences"),
     path("notifications", users.NotificationsView.as_view()),
     path("notifications/unread-count", users.UnreadCountView.as_view()),
     path("notifications/mark-all-read", users.MarkAllReadView.as_view()),

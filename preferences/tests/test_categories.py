@@ -12,10 +12,10 @@ def test_it_works() -> None:
     tenant = create_tenant()
     create_default_categories(tenant)
     assert categories(tenant.pk) == {
-        "transactional": CategoryRule("transactional", False, "resend"),
+        "transactional": CategoryRule("transactional", False, "resend", is_transactional=True),
         "marketing": CategoryRule("marketing", False, "stop"),
-        "system": CategoryRule("system", False, "wait"),
-        "alert": CategoryRule("alert", False, "resend"),
+        "system": CategoryRule("system", False, "wait", is_transactional=True),
+        "alert": CategoryRule("alert", False, "resend", is_transactional=True),
     }
 
 

@@ -19,6 +19,14 @@ pytestmark = pytest.mark.django_db
 URL = "/api/v1/users/me/preferences"
 ALL_ON = dict.fromkeys(CHANNELS, True)
 UNTOUCHED: dict[str, dict[str, bool]] = {"alert": {}, "marketing": {}, "system": {}, "transactional": {}}
+NOTHING_SAID: dict[str, Any] = {
+    "channels": ALL_ON,
+    "categories": UNTOUCHED,
+    "templates": {},
+    "quiet_hours": None,
+    "do_not_disturb_until": None,
+    "frequency": {},
+}
 
 
 @pytest.fixture
@@ -39,7 +47,7 @@ def user(tenant: Tenant, external_id: str = "ann", type_: str = "user") -> Api:
 
 
 def test_it_works(tenant: Tenant, ann: Api) -> None:
-    assert ann.get(URL).json() == {"channels": ALL_ON, "categories": UNTOUCHED}
+    assert ann.get(URL).json() == NOTHING_SAID
     marketing = {"email": False, "sms": True}
     answer = ann.put(URL, {"channels": {"sms": False}, "categories": {"marketing": marketing}})
     assert answer.status_code == 200
@@ -47,6 +55,7 @@ def test_it_works(tenant: Tenant, ann: Api) -> None:
         answer.json()
         == ann.get(URL).json()
         == {
+            **NOTHING_SAID,
             "channels": {**ALL_ON, "sms": False},
             "categories": {**UNTOUCHED, "marketing": marketing},
         }
@@ -61,7 +70,7 @@ def test_it_is_what_planning_sees(tenant: Tenant, ann: Api) -> None:
 
 def test_put_forgets_what_is_left_out(ann: Api) -> None:
     ann.put(URL, {"channels": {"sms": False}, "categories": {"marketing": {"email": False}}})
-    assert ann.put(URL, {}).json() == {"channels": ALL_ON, "categories": UNTOUCHED}
+    assert ann.put(URL, {}).json() == NOTHING_SAID
     assert not Preference.objects.exists()
 
 

@@ -52,18 +52,11 @@ def suppressed(tenant: Tenant) -> dict[tuple[str, str], str]:
 
 
 @pytest.mark.parametrize(
-    ("code", "is_critical", "expected"),
-    [
-        ("marketing", False, True),
-        ("newsletter", False, True),
-        ("newsletter", True, False),
-        ("transactional", False, False),
-        ("system", False, False),
-        ("alert", False, False),
-    ],
+    ("is_critical", "is_transactional", "expected"),
+    [(False, False, True), (True, False, False), (False, True, False), (True, True, False)],
 )
-def test_who_has_to_offer_a_way_out(code: str, is_critical: bool, expected: bool) -> None:
-    assert is_optional(CategoryRule(code, is_critical, "resend")) is expected
+def test_who_has_to_offer_a_way_out(is_critical: bool, is_transactional: bool, expected: bool) -> None:
+    assert is_optional(CategoryRule("news", is_critical, "resend", is_transactional)) is expected
 
 
 def test_it_works(ann: Recipient) -> None:

@@ -23,8 +23,11 @@ def unknown(wording: Wording, setting: Setting) -> Iterator[Finding]:
 
 
 def unused(wordings: Sequence[Wording], setting: Setting) -> Iterator[Finding]:
-    """Declared, or in the sample data, and no source asks for it."""
-    used = frozenset[str]().union(*(wording.names for wording in wordings))
+    """Declared, or in the sample data, and no source asks for it, not even as a field of something else.
+
+    A digest's data hold the fields of its last event beside those of its items.
+    """
+    used = frozenset[str]().union(*(wording.names | _words(wording) for wording in wordings))
     if any(isinstance(wording.words, RenderError) for wording in wordings):
         return  # of what does not compile nobody knows what it uses
     severity, source = KINDS["unused_variable"]
@@ -40,6 +43,12 @@ def unfit(setting: Setting) -> Iterator[Finding]:
 
 
 _CODE = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
+_WORD = re.compile(r"[^\W\d]\w*")
+
+
+def _words(wording: Wording) -> set[str]:
+    code = (block[0] for source in wording.draft.sources.values() for block in _CODE.finditer(source))
+    return {word for block in code for word in _WORD.findall(block)}
 
 
 def _first_use(wording: Wording, name: str) -> tuple[str, int | None]:

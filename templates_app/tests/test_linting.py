@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -197,13 +198,14 @@ def test_it_misses_locales(
         ({"name"}, {}, None, [("unknown_variable", "body", 2)]),
         ({"name"}, {}, {"name"}, []),
         ({"name"}, {"name": "Ann", "order": 1}, None, [("unused_variable", "", None)]),
+        ({"name"}, {"name": {"first": "Ann"}, "first": 1}, None, []),
         ({"name"}, {"name": "Ann"}, {"name", "order"}, [("unused_variable", "", None)]),
     ],
 )
 def test_it_compares_names(
     names: set[str], sample: Mapping[str, Any], declared: set[str] | None, expected: list[Any]
 ) -> None:
-    draft = Draft("sms", "en", {"body": "My name\n{% if name %}is {{ name }}{% endif %}"})
+    draft = Draft("sms", "en", {"body": "My name\n{% if name %}is {{ name.first }}{% endif %}"})
     one = Wording(0, draft, Words(body="My name"), frozenset(names))
     schema = None if declared is None else frozenset(declared)
     shown = found(one, sample_data=sample, declared=schema)
@@ -241,3 +243,8 @@ def test_errors_come_first_and_alone_block() -> None:
 )
 def test_it_survives_any_html(html: str) -> None:
     assert all(finding.code in KINDS for finding in found(wording("email", mail(html))))
+
+
+def test_each_finding_is_told_of() -> None:
+    told = (Path(__file__).parents[2] / "docs" / "template-workshop.md").read_text()
+    assert [code for code in KINDS if f"`{code}`" not in told] == []

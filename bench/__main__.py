@@ -1,4 +1,4 @@
-"""`python -m bench pipeline` and `python -m bench providers`.
+"""`python -m bench pipeline`, `python -m bench providers` and `python -m bench rendering`.
 
 The pipeline starts the real stack on throwaway but durable engines, and measures it.
 
@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 
-from bench.options import ProviderOptions, parse
+from bench.options import ProviderOptions, RenderingOptions, parse
 from config import stack
 from config.embedded import StartError, throwaway_engines
 from config.embedded.account import borrowed, temporary_ground
@@ -35,6 +35,8 @@ def main(arguments: list[str]) -> int:
     options = parse(arguments)
     if isinstance(options, ProviderOptions):
         return _measure_providers(arguments)
+    if isinstance(options, RenderingOptions):
+        return _measure_rendering(arguments)
     home = temporary_ground(borrowed())
     os.environ["CARILLON_HOME"] = str(home)
     try:
@@ -75,6 +77,19 @@ def _measure_providers(arguments: list[str]) -> int:
     command = [sys.executable, "-m", "bench.providers", *arguments]
     with throwaway_engines(given=os.environ) as engines:
         return subprocess.run(command, env=os.environ | engines.env | env, check=False).returncode
+
+
+def _measure_rendering(arguments: list[str]) -> int:
+    """Nobody asks for the engines."""
+    env = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "SECRET_KEY": "bench",
+        "DATABASE_URL": "postgres://127.0.0.1:1/none",
+        "REDIS_URL": "redis://127.0.0.1:1",
+    }
+    command = [sys.executable, "-m", "bench.rendering", *arguments]
+    return subprocess.run(command, env=env, check=False).returncode
 
 
 async def _measure(url: str, arguments: list[str], env: Mapping[str, str]) -> int:

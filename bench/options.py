@@ -39,7 +39,17 @@ class ProviderOptions:
     json: bool
 
 
-def parse(arguments: Sequence[str]) -> Options | ProviderOptions:
+@dataclass(frozen=True, slots=True)
+class RenderingOptions:
+    n: int
+    names: Sequence[str]
+    json: bool
+
+
+AnyOptions = Options | ProviderOptions | RenderingOptions
+
+
+def parse(arguments: Sequence[str]) -> AnyOptions:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Benchmarks of Carillon.")
     commands = parser.add_subparsers(required=True)
     pipeline = commands.add_parser(
@@ -68,8 +78,17 @@ def parse(arguments: Sequence[str]) -> Options | ProviderOptions:
     providers.add_argument("--n", type=_positive, default=5_000, help="messages by each (%(default)s)")
     providers.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
     providers.set_defaults(made=ProviderOptions)
+    rendering = commands.add_parser(
+        "rendering",
+        help="what a mail with its layout and styles costs",
+        description="What a mail with its layout and styles costs, from the data to the words.",
+    )
+    rendering.add_argument("names", nargs="*", metavar="TEMPLATE", help="these seeds only, e.g. welcome")
+    rendering.add_argument("--n", type=_positive, default=1_000, help="mails a round (%(default)s)")
+    rendering.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
+    rendering.set_defaults(made=RenderingOptions)
     given = vars(parser.parse_args(arguments))
-    made: type[Options] | type[ProviderOptions] = given.pop("made")
+    made: type[AnyOptions] = given.pop("made")
     return made(**given)
 
 

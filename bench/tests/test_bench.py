@@ -113,3 +113,11 @@ def test_it_says_what_it_cannot_measure(wrong: str) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert f"argument {wrong.partition('=')[0]}" in done.stderr
+
+
+def test_it_measures_rendering() -> None:
+    command = [sys.executable, "-m", "bench", "rendering", "welcome", "--n", "50", "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    compiled, once_a_message = orjson.loads(done.stdout)["mails"]
+    assert (compiled["what"], once_a_message["what"]) == ("welcome", "welcome, once a message")
+    assert compiled["size"] > 1_000

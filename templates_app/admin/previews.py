@@ -91,4 +91,4 @@ def _by_channel(previews: Iterable[Preview], locale: str) -> dict[str, list[Prev
     for preview in previews:
         if locale in ("", preview.locale):
             shown[preview.channel].append(preview)
-    return dict(sorted(shown.items()))
+    return dict(sorted(shown.items(), key=lambda item: (item[0] != "email", item[0])))  # it takes a whole row

@@ -23,7 +23,8 @@ def check(wording: Wording, words: Words, setting: Setting) -> Iterator[Finding]
             yield wording.finding("link_empty", says, "html", wording.line_of("html", link.words[:40]))
     insecure = [("html", link.href) for link in links if link.href.lower().startswith("http://")]
     for part in ("body", "overrides"):
-        insecure += [(part, found) for found in _PLAIN.findall(getattr(words, part))]
+        if part in wording.draft.sources:  # a text that is made of the HTML says no more than that
+            insecure += [(part, found) for found in _PLAIN.findall(getattr(words, part))]
     for part, url in dict.fromkeys(insecure):
         says = f"{url[:80]} is not https."
         yield wording.finding("link_not_https", says, part, _line(wording, part, url))

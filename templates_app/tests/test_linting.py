@@ -149,6 +149,14 @@ def test_it_points_at_the_site_where_the_data_make_the_rest() -> None:
     assert (finding.code, finding.line) == ("link_not_https", 2)
 
 
+def test_it_says_nothing_twice_of_a_text_that_is_made_of_the_html() -> None:
+    words = mail(
+        GOOD.replace("https://shop.example/1", "http://shop.example/1"), body="http://shop.example/1"
+    )
+    written = wording("email", words, subject="Hi", html=words.html)
+    assert [f.part for f in found(written) if f.code == "link_not_https"] == ["html"]
+
+
 def test_it_names_a_character_that_makes_a_text_message_dearer() -> None:
     (finding,) = found(wording("sms", Words(body="Hi\n“Ann”")))
     assert finding.words.startswith("“ ” is not in GSM-7")

@@ -11,6 +11,9 @@ from django.db import models
 from django.utils import timezone
 
 from tenants.ids import new_id
+from tenants.lookups import LookupValue
+
+__all__ = ["SCOPES", "ApiKey", "LookupValue", "Tenant", "hash_key", "loose_key", "validate_scopes"]
 
 
 def loose_key(to: type[models.Model] | str, **options: Any) -> models.ForeignKey:  # type: ignore[type-arg]

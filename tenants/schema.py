@@ -7,6 +7,8 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 
+from tenants.operators import OperatorScheme
+
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "tenants.authentication.ApiKeyAuthentication"
@@ -27,3 +29,17 @@ class RecipientTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-u
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
         description = "A recipient's token, from `POST /services/recipients/{id}/token`."
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": description}
+
+
+class AnyCredentialScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """One of the others, whichever the caller has."""
+
+    target_class = "tenants.credentials.AnyCredential"
+    name = ["apiKey", "recipientToken", "operatorSession"]
+
+    def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[Any]]]:
+        return [{name: []} for name in self.name]
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
+        schemes = (ApiKeyScheme, RecipientTokenScheme, OperatorScheme)
+        return [scheme(self.target).get_security_definition(auto_schema) for scheme in schemes]

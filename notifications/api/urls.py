@@ -1,8 +1,9 @@
-from django.urls import path
+from django.urls import include, path
 
 from notifications.api import batches, dead_letters, operators, privacy, services, trials
 
 urlpatterns = [
+    path("", include("notifications.api.lookup_urls")),
     path("services/notifications", services.NotificationListView.as_view()),
     path("services/notifications/send", services.SendView.as_view()),
     path("services/notifications/explain", services.ExplainView.as_view()),

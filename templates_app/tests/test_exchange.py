@@ -277,6 +277,17 @@ def test_what_is_gone_has_no_file_and_what_is_not_ours_stays(tmp_path: Path) -> 
     assert run("import", tenant, tmp_path) == "left     hello\n"
 
 
+def test_a_layout_that_is_not_there_is_named(tmp_path: Path) -> None:
+    tenant = create_tenant()
+    a_template(tenant)
+    run("export", tenant, tmp_path)
+    words = tmp_path / "hello" / "email.en.yaml"
+    words.write_text(words.read_text().replace("layout: none", "layout: nowhere"))
+    (told,) = refused("import", tenant, tmp_path)
+    assert told.startswith("hello/email.en")
+    assert "nowhere" in told
+
+
 def test_it_asks_for_a_tenant_and_a_folder(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="There is no tenant"):
         call_command("templates", "export", str(tmp_path), "--tenant", "nobody")

@@ -34,7 +34,7 @@ from minijinja import Environment, TemplateError
 
 from templates_app.filters import Voice
 from templates_app.markup.errors import MarkupError
-from templates_app.markup.plain_text import tidy
+from templates_app.markup.tidying import tidy
 from templates_app.values import FilterError
 
 Result = TypeVar("Result")

@@ -13,10 +13,9 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 from templates_app.markup.errors import MarkupError
-from templates_app.markup.protection import Protection
+from templates_app.markup.protection import VOID, Protection
 from templates_app.tags import Kind
 
-_VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 _UNSAID = {"style", "script", "title", "textarea", "xmp"}
 _IGNORED = {"html", "head", "body", "tbody", "colgroup", "style", "link"}
 """Elements that a parser adds by itself, or that inlining takes away."""
@@ -104,7 +103,7 @@ class _Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in _UNSAID:
             self._unsaid = tag
-        if tag not in _IGNORED and tag not in _VOID:
+        if tag not in _IGNORED and tag not in VOID:
             self.stretches[-1].events.append((1, tag))
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -112,7 +111,7 @@ class _Reader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         self._unsaid = ""
-        if tag not in _IGNORED and tag not in _VOID:
+        if tag not in _IGNORED and tag not in VOID:
             self.stretches[-1].events.append((-1, tag))
 
     def handle_data(self, data: str) -> None:

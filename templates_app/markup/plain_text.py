@@ -2,7 +2,7 @@
 
 A mail always has one (RFC 2046, section 5.1.4). It is read as a stream and not as a tree, so that each tag
 comes where it stood: a loop around rows of a table is a loop around lines. A line begins with its break, so
-one that is left out takes it along. What is left of gaps is closed when it is rendered: see `tidy`.
+one that is left out takes it along. What is left of gaps is closed when it is rendered: see `tidying`.
 """
 
 from __future__ import annotations
@@ -11,54 +11,18 @@ import re
 from collections.abc import Mapping
 from html.parser import HTMLParser
 
-from templates_app.markup.protection import Protection
+from templates_app.markup.protection import VOID, Protection
 from templates_app.tags import Kind
 
 _PARAGRAPHS = {
-    "p",
-    "table",
-    "ul",
-    "ol",
-    "blockquote",
-    "pre",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "hr",
-    "section",
+    *("p", "table", "ul", "ol", "blockquote", "pre", "hr", "section"),
+    *("h1", "h2", "h3", "h4", "h5", "h6"),
 }
 _LINES = {"div", "tr", "li", "br", "dt", "dd", "header", "footer", "article", "figure", "center"}
 _HIDDEN = {"head", "style", "script", "title", "template", "noscript"}
-_EMPTY = {
-    "area",
-    "base",
-    "br",
-    "col",
-    "embed",
-    "hr",
-    "img",
-    "input",
-    "link",
-    "meta",
-    "source",
-    "track",
-    "wbr",
-}
 _UNSEEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
 _BRACE = re.compile(r"\{(?=[{%#])")
 _SPACES = re.compile(r"[ \t\r\n\f\u200b\u200c\u00ad\ufeff]+")
-
-
-_GAP = re.compile(r"\n{3,}")
-_INDENT = re.compile(r"[ \t]*\n[ \t]*")
-
-
-def tidy(text: str) -> str:
-    """A rendered text with no more than one empty line between two others."""
-    return _GAP.sub("\n\n", _INDENT.sub("\n", text)).strip()
 
 
 def text_of(html: str, tags: Protection) -> str:
@@ -90,7 +54,7 @@ class _Reader(HTMLParser):
         if tag == "body":
             self._hidden.clear()  # the end of the head may be left out
         if self._hidden or tag in _HIDDEN or _is_unseen(said):
-            self._hidden += [] if tag in _EMPTY else [tag]
+            self._hidden += [] if tag in VOID else [tag]
             return
         self._break(max(self._due, _breaks(tag)) if _breaks(tag) else 0)
         if tag == "a":

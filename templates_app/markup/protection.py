@@ -13,6 +13,12 @@ from collections.abc import Iterable
 
 from templates_app.tags import Kind, Piece, pieces
 
+VOID = {
+    *("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta"),
+    *("source", "track", "wbr"),
+}
+"""Elements that nothing closes: https://html.spec.whatwg.org/multipage/syntax.html#void-elements"""
+
 _BRACE = re.compile(r"\{(?=[{%#])")
 _STYLE = re.compile(r"(<style\b[^>]*>)(.*?)(</style\s*>)", re.IGNORECASE | re.DOTALL)
 

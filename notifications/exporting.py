@@ -6,10 +6,11 @@ every column. Rows name each other by their ids.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain
+from operator import itemgetter
 from typing import Any
+from uuid import UUID
 
 import orjson
 from django.db.models import QuerySet
@@ -18,7 +19,7 @@ from django.utils import timezone
 from notifications import holdings, traces
 from preferences.directory import Key, resolve
 from tenants.context import tenant_scope
-from tenants.holdings import Subject
+from tenants.holdings import Holding, Subject
 from tenants.models import Tenant
 
 _PAGE = 1_000
@@ -48,8 +49,7 @@ def _tables(subject: Subject) -> Iterator[tuple[str, Rows]]:
     for of_person in holdings.OF_PEOPLE:
         yield of_person.name, _paged(subject, partial(of_person.rows, subject))
     for of_notifications in (*reversed(holdings.OF_NOTIFICATIONS), holdings.FILES):
-        pages = (_paged(subject, partial(of_notifications.rows, ids)) for ids in traces.chunks(subject))
-        yield of_notifications.name, chain.from_iterable(pages)
+        yield of_notifications.name, _by_notifications(subject, of_notifications)
 
 
 def _paged(subject: Subject, rows: Callable[[], QuerySet[Any]]) -> Rows:
@@ -58,12 +58,22 @@ def _paged(subject: Subject, rows: Callable[[], QuerySet[Any]]) -> Rows:
     while True:
         with tenant_scope(subject.tenant_id):
             after = rows().order_by("pk") if last is None else rows().order_by("pk").filter(pk__gt=last)
-            key = after.model._meta.pk.attname
             page = list(after.values()[:_PAGE])
-        if not page:
+            key = after.model._meta.pk.attname
+        if page:
+            yield page
+        if len(page) < _PAGE:
             return
-        yield page
         last = page[-1][key]
+
+
+def _by_notifications(subject: Subject, holding: Holding[Sequence[UUID], Any]) -> Rows:
+    """The rows of some notifications a transaction. Without a limit, lest PostgreSQL walk along the key."""
+    for ids in traces.chunks(subject):
+        with tenant_scope(subject.tenant_id):
+            rows = list(holding.rows(ids).values())
+        if rows:
+            yield sorted(rows, key=itemgetter("id"))
 
 
 def _listed(pages: Iterable[list[dict[str, Any]]]) -> Iterator[bytes]:

@@ -29,6 +29,7 @@ _GROUPS = (
         (
             ("Recipients", "group", "preferences.recipient"),
             ("Suppressions", "block", "preferences.suppression"),
+            ("Erasures", "person_off", "notifications.erasure"),
             ("Provider accounts", "hub", "delivery.provideraccount"),
         ),
     ),

@@ -1,3 +1,3 @@
-from notifications.admin import batches, notifications
+from notifications.admin import batches, erasures, notifications, recipients
 
-__all__ = ["batches", "notifications"]
+__all__ = ["batches", "erasures", "notifications", "recipients"]

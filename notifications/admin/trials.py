@@ -56,7 +56,7 @@ class TrialForm(forms.Form):
         contents = list(version.contents.all())
         self.fields["channel"].choices = _choices(content.channel for content in contents)  # type: ignore[attr-defined]
         self.fields["locale"].choices = _choices(content.locale for content in contents)  # type: ignore[attr-defined]
-        self.fields["sample"].initial = version.sample_data
+        self.initial = {"channel": "email", "locale": version.tenant.locale, "sample": version.sample_data}
 
     def clean_sample(self) -> dict[str, Any]:
         data = self.cleaned_data["sample"] or {}

@@ -18,8 +18,8 @@ from notifications.caps import CATEGORY, LENGTHS, Cap, Capped, Places, Scope, ca
 from tenants.bulk import recordset
 from tenants.ids import new_id
 
-_KEPT = 1_000
-"""Places that a row holds at most. A cap of more than that never fills."""
+_KEPT = 10_000
+"""Places that a row holds at most, as many as a cap may have."""
 
 Key = tuple[UUID, str]
 """A recipient and a scope as it is stored."""
@@ -29,7 +29,7 @@ Key = tuple[UUID, str]
 class Sending:
     """A notification that is about to go. `chains` are its legs' channels, each those it may go by, in order.
 
-    `caps` are all that hold for it; `counted` the scopes in which it counts, for the sake of others too.
+    What is spared by its caps counts for them all the same.
     """
 
     id: UUID
@@ -37,15 +37,14 @@ class Sending:
     category: str
     chains: Sequence[Sequence[str]]
     caps: Sequence[Cap]
-    counted: Collection[Scope]
     at: dt.datetime
     is_spared: bool = False
     is_test: bool = False
 
     def scopes(self) -> Iterator[tuple[Scope, str]]:
         """The scopes that it touches, as caps name them and as they are stored."""
-        for scope in self.counted:
-            stored = f"{CATEGORY}:{self.category}" if scope == CATEGORY else scope
+        for scope in {cap.scope for cap in self.caps}:
+            stored = scope.replace(CATEGORY, f"{CATEGORY}:{self.category}", 1)
             yield scope, f"test:{stored}" if self.is_test else stored
 
 

@@ -1,8 +1,8 @@
 """How much a person gets: frequency caps, in windows that slide. Pure, with clock and history passed in.
 
-A cap holds for a scope: a channel, the notification's category, or everything. A notification takes one place
-in each scope that it touches: one for each channel that a leg of it begins with, one for its category, one in
-everything. What is deferred takes its place in the time to come, so no two are ever given the same one.
+A cap holds for a scope: a channel or everything, or that within the notification's category. A notification
+takes one place in each scope that it touches: one for each channel that a leg of it begins with, one in all.
+What is deferred takes its place in the time to come, so no two are ever given the same one.
 
 That is exact by one rule: with `most` places in any stretch of `length`, the next is free `length` after the
 `most`-th last one that was given.
@@ -12,16 +12,22 @@ from __future__ import annotations
 
 import datetime as dt
 from bisect import insort
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Then = Literal["drop", "digest", "defer"]
 Scope = str
 
-CATEGORY, EVERYTHING = "category", "all"
-"""The scopes that are no channel's."""
-LENGTHS = {"hour": dt.timedelta(hours=1), "day": dt.timedelta(days=1), "week": dt.timedelta(days=7)}
+EVERYTHING, CATEGORY = "all", "category"
+"""The scopes that are no channel's. `category:sms` is that of text messages of the category."""
+LENGTHS = {
+    "hour": dt.timedelta(hours=1),
+    "day": dt.timedelta(days=1),
+    "week": dt.timedelta(days=7),
+    "month": dt.timedelta(days=30),
+}
+NEVER = dt.datetime.max.replace(tzinfo=dt.UTC)
 _STRICTEST: tuple[Then, ...] = ("drop", "digest", "defer")
 
 
@@ -37,17 +43,37 @@ class Cap:
     def free_at(self, given: Sequence[dt.datetime], at: dt.datetime) -> dt.datetime:
         """The first moment from `at` on that has room; `given` are the places that are taken, in order.
 
-        A place is free again the moment that it is as old as the window is long.
+        A place is free again the moment that it is as old as the window is long. Of none at all, `NEVER`.
         """
+        if self.most == 0:
+            return NEVER
         return at if len(given) < self.most else max(at, given[-self.most] + self.length)
 
 
-def read(frequency: Mapping[str, Mapping[str, Any]]) -> list[Cap]:
-    """The caps of `{"sms": {"max": 5, "per": "day", "then": "defer"}, "all": …, "category": …}`."""
+def read(frequency: Mapping[str, Mapping[str, Any]], then: Then, *, of_category: bool = False) -> list[Cap]:
+    """The caps of `{"sms": {"max": 5, "per": "day"}, "all": …}`; those of a category count its own alone.
+
+    `then` is for those that do not say. Where none may go at all, nothing waits for it.
+    """
     return [
-        Cap(scope, said["max"], LENGTHS[said["per"]], said.get("then", "drop"))
-        for scope, said in frequency.items()
+        Cap(
+            _scope(name) if of_category else name,
+            said["max"],
+            LENGTHS[said["per"]],
+            said.get("then") or then if said["max"] else "drop",
+        )
+        for name, said in frequency.items()
     ]
+
+
+def _scope(name: str) -> Scope:
+    return CATEGORY if name == EVERYTHING else f"{CATEGORY}:{name}"
+
+
+def _channel(scope: Scope) -> str:
+    """The channel of a scope, empty where it is all of them."""
+    channel = scope.removeprefix(f"{CATEGORY}:")
+    return "" if channel in {CATEGORY, EVERYTHING} else channel
 
 
 @dataclass(slots=True)
@@ -110,15 +136,17 @@ def capped(
     first, if it may wait. What is spared goes in any case, and takes its places all the same.
     """
     bound = () if is_spared else caps
-    whole = judge((cap for cap in bound if cap.scope in {CATEGORY, EVERYTHING}), places, at)
+    whole = judge((cap for cap in bound if not _channel(cap.scope)), places, at)
     if whole.then in {"drop", "digest"}:
         return Capped([None] * len(chains), whole, {})
     names = {channel for chain in chains for channel in chain}
-    channels = {name: judge((c for c in bound if c.scope == name), places, whole.at) for name in names}
+    channels = {
+        name: judge((cap for cap in bound if _channel(cap.scope) == name), places, whole.at) for name in names
+    }
     legs = [_leg(chain, channels) for chain in chains]
     if not any(legs) and (wish := _wish(channels.values())) is not None:
         return Capped(legs, wish, channels)
-    _take([leg for leg in legs if leg is not None], places)
+    _take([leg for leg in legs if leg is not None], {cap.scope for cap in caps}, places)
     return Capped(legs, whole, channels)
 
 
@@ -136,11 +164,9 @@ def _wish(verdicts: Iterable[Verdict]) -> Verdict | None:
     return min(wishes, key=lambda verdict: verdict.at, default=None)
 
 
-def _take(legs: Sequence[tuple[str, dt.datetime]], places: Places) -> None:
-    if not legs:
-        return
-    first = min(at for _, at in legs)
-    for scope in (CATEGORY, EVERYTHING):
-        places.take(scope, first)
-    for channel, at in dict(sorted(legs, key=lambda leg: leg[1], reverse=True)).items():
-        places.take(channel, at)
+def _take(legs: Sequence[tuple[str, dt.datetime]], scopes: Collection[Scope], places: Places) -> None:
+    """One place a scope, however many of the legs touch it: that of the first."""
+    for scope in scopes:
+        channel = _channel(scope)
+        if touching := [at for name, at in legs if channel in {"", name}]:
+            places.take(scope, min(touching))

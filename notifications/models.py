@@ -170,7 +170,7 @@ class Digest(models.Model):
 
 
 class FrequencyPlaces(models.Model):
-    """The places that a recipient was given under frequency caps, in one scope; those of the last week.
+    """The places that a recipient was given under frequency caps, in one scope; those of the last month.
 
     Only where there is a cap. Whoever gives one locks the row, so that nobody gives the last one twice.
     """
@@ -178,7 +178,9 @@ class FrequencyPlaces(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     tenant = loose_key(Tenant)
     recipient_id = models.UUIDField()
-    scope = models.CharField(max_length=80, help_text="sms …, category:<code> or all; test:… for test keys.")
+    scope = models.CharField(
+        max_length=100, help_text="sms …, all, category:<code>, category:<code>:sms …; test:… for test keys."
+    )
     given = ArrayField(models.DateTimeField(), default=list)
 
     class Meta:

@@ -25,7 +25,8 @@ class Migration(migrations.Migration):
                 (
                     "scope",
                     models.CharField(
-                        help_text="sms …, category:<code> or all; test:… for test keys.", max_length=80
+                        help_text="sms …, all, category:<code>, category:<code>:sms …; test:… for test keys.",
+                        max_length=100,
                     ),
                 ),
                 (

@@ -28,7 +28,7 @@ ANN = uuid4()
 
 def text(recipient_id: UUID = ANN, *caps: Cap, at: dt.datetime = NOW, **over: Any) -> Sending:
     held = caps or (Cap("sms", 3, DAY),)
-    plain = {"category": "system", "chains": [["sms"]], "caps": held, "counted": {c.scope for c in held}}
+    plain = {"category": "system", "chains": [["sms"]], "caps": held}
     return Sending(**{"id": uuid4(), "recipient_id": recipient_id, "at": at, **plain, **over})
 
 
@@ -82,18 +82,19 @@ def test_categories_and_tests_count_for_themselves(tenant: Tenant) -> None:
     assert went(give(tenant, text(ANN, one))) == 0
     scopes = FrequencyPlaces.objects.values_list("scope", flat=True)
     assert set(scopes) == {"category:system", "category:marketing", "test:category:system"}
+    assert went(give(tenant, text(ANN, Cap("category:sms", 1, DAY)))) == 1
+    assert FrequencyPlaces.objects.filter(scope="category:system:sms").exists()
 
 
-def test_what_has_no_cap_counts_for_those_that_have(tenant: Tenant) -> None:
-    """Another category's cap on text messages is about all text messages."""
-    give(tenant, *(text(caps=(), counted={"sms"}) for _ in range(3)))
+def test_what_is_spared_counts(tenant: Tenant) -> None:
+    assert went(give(tenant, *(text(is_spared=True) for _ in range(4)))) == 4
     assert went(give(tenant, text())) == 0
 
 
 def test_it_costs_two_statements_a_chunk_and_nothing_without_caps(tenant: Tenant) -> None:
     many = [text(uuid4(), Cap("sms", 1, DAY), Cap("all", 1, DAY)) for _ in range(200)]
     with tenant_scope(tenant.pk), CaptureQueriesContext(connection) as captured:
-        apply(tenant.pk, [text(caps=(), counted=())], now=NOW)
+        apply(tenant.pk, [text(caps=())], now=NOW)
         assert len(captured) == 0
         apply(tenant.pk, many, now=NOW)
     assert len(captured) == 2
@@ -101,6 +102,6 @@ def test_it_costs_two_statements_a_chunk_and_nothing_without_caps(tenant: Tenant
 
 def test_it_forgets_what_no_window_reaches(tenant: Tenant) -> None:
     give(tenant, text())
-    later = NOW + 7 * DAY
+    later = NOW + 30 * DAY
     give(tenant, text(at=later), now=later)
     assert FrequencyPlaces.objects.get().given == [later]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifications.caps import Cap, Places, capped, judge
+from notifications.caps import NEVER, Cap, Places, capped, judge, read
 
 NOW = dt.datetime(2026, 5, 1, 8, tzinfo=dt.UTC)
 HOUR, DAY, WEEK = dt.timedelta(hours=1), dt.timedelta(days=1), dt.timedelta(days=7)
@@ -31,6 +31,7 @@ def ago(*hours: float) -> list[dt.datetime]:
         (3, DAY, ago(30, 20, 10, 1), NOW + 4 * HOUR),  # it slides: the oldest of the last three makes room
         (2, HOUR, ago(0.5, 0.25), NOW + 0.5 * HOUR),
         (1, WEEK, ago(1), NOW + WEEK - HOUR),
+        (0, DAY, [], NEVER),
         (2, DAY, [*ago(1), NOW + 23 * HOUR], NOW + 23 * HOUR),  # who waits already has that place
         (1, DAY, [NOW + 23 * HOUR], NOW + 47 * HOUR),
     ],
@@ -79,23 +80,18 @@ LATER = NOW + 23 * HOUR
 @pytest.mark.parametrize(
     ("chains", "caps", "given_at", "legs", "whole", "took"),
     [
-        (SMS, [Cap("sms", 1, DAY)], {}, [("sms", NOW)], "", {"sms": 1, "all": 1}),
-        (SMS, [Cap("sms", 1, DAY)], FULL, [None], "", {"sms": 1, "all": 0}),
-        (SMS, [Cap("sms", 1, DAY, "defer")], FULL, [("sms", LATER)], "", {"sms": 2, "all": 1}),
+        (SMS, [Cap("sms", 1, DAY), Cap("all", 9, DAY)], {}, [("sms", NOW)], "", {"sms": 1, "all": 1}),
+        (SMS, [Cap("sms", 1, DAY), Cap("all", 9, DAY)], FULL, [None], "", {"sms": 1}),
+        (SMS, [Cap("sms", 1, DAY, "defer")], FULL, [("sms", LATER)], "", {"sms": 2}),
         (SMS, [Cap("sms", 1, DAY, "digest")], FULL, [None], "frequency_cap:sms", {"sms": 1}),
+        (SMS, [Cap("category:sms", 1, DAY)], FULL, [("sms", NOW)], "", {"sms": 1, "category:sms": 1}),
+        (SMS, [Cap("category:sms", 1, DAY)], {"category:sms": ago(1)}, [None], "", {"category:sms": 1}),
         # Of two legs one goes; the other is dropped, or waits.
-        (BOTH, [Cap("sms", 1, DAY)], FULL, [None, ("email", NOW)], "", {"sms": 1, "email": 1}),
-        (
-            BOTH,
-            [Cap("sms", 1, DAY, "defer")],
-            FULL,
-            [("sms", LATER), ("email", NOW)],
-            "",
-            {"sms": 2, "all": 1},
-        ),
-        (BOTH, [Cap("sms", 1, DAY, "digest")], FULL, [None, ("email", NOW)], "", {"email": 1}),
+        (BOTH, [Cap("sms", 1, DAY)], FULL, [None, ("email", NOW)], "", {"sms": 1}),
+        (BOTH, [Cap("sms", 1, DAY, "defer")], FULL, [("sms", LATER), ("email", NOW)], "", {"sms": 2}),
+        (BOTH, [Cap("sms", 1, DAY, "digest")], FULL, [None, ("email", NOW)], "", {"sms": 1}),
         # A chain goes by the first that has room, else waits for the one that has it first.
-        ([["sms", "email"]], [Cap("sms", 1, DAY)], FULL, [("email", NOW)], "", {"sms": 1, "email": 1}),
+        ([["sms", "email"]], [Cap("sms", 1, DAY)], FULL, [("email", NOW)], "", {"sms": 1}),
         (
             [["sms", "email"]],
             [Cap("sms", 1, DAY, "defer"), Cap("email", 1, HOUR, "defer")],
@@ -123,11 +119,20 @@ def test_it_caps(
     places = Places({scope: list(times) for scope, times in given_at.items()})
     found = capped(chains, caps, places, at=NOW, is_spared=False)
     assert (list(found.legs), found.whole.reason) == (legs, whole)
-    assert {scope: len(places.of(scope)) for scope in took} == took
+    assert {scope: len(times) for scope, times in places.given.items() if times} == took
 
 
 def test_what_is_spared_goes_and_counts() -> None:
     places = Places({"sms": ago(1), "all": ago(1)})
     found = capped(SMS, [Cap("sms", 1, DAY), Cap("all", 1, DAY)], places, at=NOW, is_spared=True)
     assert list(found.legs) == [("sms", NOW)]
-    assert [len(places.of(scope)) for scope in ("sms", "all", "category")] == [2, 2, 1]
+    assert [len(places.of(scope)) for scope in ("sms", "all")] == [2, 2]
+
+
+def test_it_reads_what_people_write() -> None:
+    said = {"sms": {"max": 5, "per": "day"}, "all": {"max": 9, "per": "week", "then": "defer"}}
+    assert read(said, "digest") == [Cap("sms", 5, DAY, "digest"), Cap("all", 9, WEEK, "defer")]
+    scopes = [cap.scope for cap in read(said, "drop", of_category=True)]
+    assert scopes == ["category:sms", "category"]
+    none = {"sms": {"max": 0, "per": "month", "then": "defer"}}
+    assert read(none, "defer") == [Cap("sms", 0, dt.timedelta(days=30), "drop")]

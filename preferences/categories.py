@@ -22,7 +22,7 @@ _DEFAULTS = (
 )
 _READ = (
     *("code", "is_critical", "unknown_policy", "is_transactional", "channels", "defaults", "sending_hours"),
-    *("skips_holidays", "block"),
+    *("skips_holidays", "block", "frequency"),
 )
 
 
@@ -44,6 +44,7 @@ def _rule(row: Mapping[str, Any]) -> CategoryRule:
         hours=windows_of(row["sending_hours"]) if row["sending_hours"] else None,
         skips_holidays=row["skips_holidays"],
         block=row["block"],
+        frequency=row["frequency"],
     )
 
 

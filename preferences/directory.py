@@ -51,7 +51,7 @@ FIELDS = ("email", "phone", "locale", "timezone", "slack", "discord", "webhook")
 """What a recipient's row says of it, besides its identity. Empty means unknown."""
 
 _COLUMNS = ("id", "type", "external_id", *FIELDS)
-_RULES = ("quiet_hours", "do_not_disturb_until", "block", "preferences_version")
+_RULES = ("quiet_hours", "do_not_disturb_until", "block", "preferences_version", "frequency")
 
 # LIMIT holds the planner to one index look-up a key, whatever it believes about the sizes of the tables.
 _FIND = f"""
@@ -117,6 +117,7 @@ _UNSTATED = {
     "do_not_disturb_until": None,
     "block": "",
     "preferences_version": 0,
+    "frequency": None,
 }
 
 
@@ -217,6 +218,7 @@ def _person(
         do_not_disturb_until=row["do_not_disturb_until"],
         block=row["block"],
         version=row["preferences_version"],
+        frequency=orjson.loads(row["frequency"]) if row["frequency"] else {},
     )
 
 

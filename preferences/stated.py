@@ -19,6 +19,7 @@ from preferences.hours import Cap, QuietHoursBody
 from preferences.models import Recipient
 from preferences.switches import Switches
 from tenants.context import tenant_scope
+from tenants.frequency import EVERYTHING
 from tenants.parsing import RequestModel, validate
 from tenants.problems import FieldError, escape, invalid
 
@@ -29,7 +30,7 @@ class Stated(RequestModel):
     """On or off by channel: altogether, within a category, within a template. The last weighs most.
 
     Quiet hours hold what would ring until they are over, as `do_not_disturb_until` does. `frequency`: at most
-    so many, by channel.
+    so many, by channel or of `all`.
     """
 
     channels: ByChannel = {}
@@ -121,7 +122,7 @@ def checked(document: Any, known: Known) -> Stated:
         *_unknown_channels(stated.channels, "/channels"),
         *_unknown_codes(stated.categories, known.categories, "category", "/categories"),
         *_unknown_codes(stated.templates, known.templates(stated.templates), "template", "/templates"),
-        *_unknown_channels(stated.frequency, "/frequency"),
+        *_unknown_channels(stated.frequency.keys() - {EVERYTHING}, "/frequency"),
     ]
     if errors:
         raise invalid(errors)

@@ -38,6 +38,14 @@ SCOPES = {
 }
 
 
+class FrequencyThen(models.TextChoices):
+    """What becomes of a message that a frequency cap has no room for."""
+
+    DROP = "drop", "not sent"
+    DIGEST = "digest", "told with others once there is room"
+    DEFER = "defer", "sent once there is room"
+
+
 class Tenant(models.Model):
     """A customer of this installation: every other row belongs to one."""
 
@@ -113,6 +121,26 @@ class Tenant(models.Model):
         default=600,
         help_text="What was held until 07:00 leaves between then and so much later, each person at a time "
         "of their own.",
+    )
+    frequency = models.JSONField(
+        "frequency caps",
+        default=dict,
+        blank=True,
+        help_text="The most that a recipient gets, by channel or of all: "
+        '{"sms": {"max": 5, "per": "day"}, "all": {"max": 20, "per": "week", "then": "defer"}}.',
+    )
+    frequency_then = models.CharField(
+        "what becomes of one too many",
+        max_length=6,
+        choices=FrequencyThen.choices,
+        default=FrequencyThen.DROP,
+        help_text="Where the cap does not say, as those of recipients and categories.",
+    )
+    frequency_lets_urgent_pass = models.BooleanField(
+        "urgent messages pass frequency caps", default=True, help_text="They count all the same."
+    )
+    frequency_lets_critical_pass = models.BooleanField(
+        "critical categories pass frequency caps", default=True, help_text="They count all the same."
     )
     holidays = models.JSONField(
         default=list,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from preferences.rules.times import Window
@@ -32,7 +33,7 @@ class Person:
     `addresses` holds a channel's addresses: device tokens for push, the recipient's own id for in_app, the
     phone number for both sms and whatsapp. `locale` and `timezone` are never empty: the tenant's stand in.
     `block` is why the tenant sends them nothing, and empty where it does. `version` counts the changes of all
-    this that decisions hang on.
+    this that decisions hang on. `frequency`: their own caps, as they are written.
     """
 
     id: UUID | None  # None for a person described in the request and not stored
@@ -49,6 +50,7 @@ class Person:
     do_not_disturb_until: dt.datetime | None = None
     block: str = ""
     version: int = 0
+    frequency: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class CategoryRule:
     hours: tuple[Window, ...] | None = None
     skips_holidays: bool = False
     block: str = ""
+    frequency: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

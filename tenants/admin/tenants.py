@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
-from tenants import reply_words
+from tenants import frequency, reply_words
 from tenants.admin.base import ModelForm, OperatorAdmin, display
 from tenants.channels import complaints, fallback_complaints, order_complaints
 from tenants.models import Tenant
@@ -42,6 +42,10 @@ class TenantForm(ModelForm[Tenant]):
         words = self.cleaned_data["reply_words"] or {}
         return sound(words, reply_words.complaints(words), '{"stop": {"fi": ["lopeta"]}}')
 
+    def clean_frequency(self) -> Any:
+        caps = self.cleaned_data["frequency"] or {}
+        return sound(caps, frequency.complaints(caps), frequency.EXAMPLE)
+
     def clean_alert_recipients(self) -> list[Any]:
         ids = self.cleaned_data["alert_recipients"] or []
         if not isinstance(ids, list) or not all(isinstance(id, str) and id for id in ids):
@@ -75,6 +79,15 @@ class TenantAdmin(OperatorAdmin[Tenant]):
         ("Where a recipient says nothing", {"fields": (("locale", "timezone", "country"),)}),
         ("Where a request says nothing", {"fields": ("default_channels", "fallback")}),
         ("Which accounts are used first", {"fields": ("account_order",)}),
+        (
+            "How much a recipient gets",
+            {
+                "fields": (
+                    ("frequency", "frequency_then"),
+                    ("frequency_lets_urgent_pass", "frequency_lets_critical_pass"),
+                )
+            },
+        ),
         ("Text messages", {"fields": (("sms_max_segments", "sms_transliterate"), "reply_words")}),
         ("Who is told when something is wrong", {"fields": ("alert_recipients",)}),
         ("Record", {"fields": (("id", "created_at"),)}),

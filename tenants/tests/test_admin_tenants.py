@@ -14,7 +14,7 @@ TENANTS = "/admin/tenants/tenant/"
 
 def form(**over: object) -> dict[str, object]:
     known = {"name": "Shop", "slug": "shop", "is_active": "on", "locale": "en", "timezone": "Europe/Berlin"}
-    known["sms_max_segments"] = "10"
+    known |= {"sms_max_segments": "10", "frequency_then": "drop"}
     return {**known, "country": "de", "default_channels": '["in_app", ["sms", "email"]]', **over}
 
 
@@ -46,6 +46,9 @@ def test_it_gives_a_new_tenant_its_categories(admin_client: Client) -> None:
         ("account_order", '{"fax": ["main"]}', "There is no channel"),
         ("account_order", '{"sms": ["main", "main"]}', "named twice"),
         ("account_order", '{"sms": "main"}', "/sms: Input should be a valid list"),
+        ("frequency", '{"fax": {"max": 1, "per": "day"}}', "There is no channel"),
+        ("frequency", '{"sms": {"max": 1, "per": "year"}}', "/sms/per: Input should be"),
+        ("frequency", '{"sms": {"max": 1, "per": "day", "then": "wait"}}', "/sms/then: Input should be"),
         ("sms_max_segments", "0", "greater than or equal to 1"),
     ],
 )
@@ -54,10 +57,13 @@ def test_it_refuses_what_is_none(admin_client: Client, field: str, value: str, e
     assert not Tenant.objects.exists()
 
 
-def test_it_takes_chains_that_wait_and_orders(admin_client: Client) -> None:
+def test_it_takes_chains_that_wait_orders_and_caps(admin_client: Client) -> None:
     chains = '{"sms": ["sms", "email"], "push": {"chain": ["push", "sms"], "within": 600}}'
-    post(admin_client, f"{TENANTS}add/", form(fallback=chains, account_order='{"sms": ["backup", "main"]}'))
+    caps = '{"sms": {"max": 5, "per": "day"}, "all": {"max": 20, "per": "week", "then": "defer"}}'
+    said = {"fallback": chains, "account_order": '{"sms": ["backup", "main"]}', "frequency": caps}
+    post(admin_client, f"{TENANTS}add/", form(**said))
     tenant = Tenant.objects.get()
+    assert tenant.frequency["all"] == {"max": 20, "per": "week", "then": "defer"}
     assert tenant.fallback["push"] == {"chain": ["push", "sms"], "within": 600}
     assert tenant.account_order == {"sms": ["backup", "main"]}
 

@@ -43,7 +43,7 @@ class PersonAdmin(RecipientAdmin):
     actions_detail = ("export", "erase")
 
     def has_export_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Not named in the button: django-unfold would look in the database for them before it is migrated."""
+        """Not named in the button: django-unfold would look them up in the database before there is one."""
         return request.user.has_perms(("delivery.reveal_address", "notifications.view_notification"))
 
     def has_erase_permission(self, request: HttpRequest, obj: object = None) -> bool:

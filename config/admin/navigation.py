@@ -22,6 +22,7 @@ _GROUPS = (
         (
             ("Templates", "edit_note", "templates_app.template"),
             ("Categories", "sell", "preferences.category"),
+            ("Lists", "list_alt", "tenants.lookupvalue"),
         ),
     ),
     (

@@ -18,12 +18,12 @@ django.setup(set_prefix=False)  # first: what follows imports models
 
 from config.handler import PooledHandler  # noqa: E402
 from notifications.realtime.consumers import FeedConsumer  # noqa: E402
-from tenants.logging import without_queries  # noqa: E402
+from tenants.logging import without_tokens  # noqa: E402
 
 # Sockets are written to the first, whether or not there is an access log. LOGGING cannot say this: what it
 # names loses its handlers, and with them `--access-log`.
-for name in ("uvicorn.error", "uvicorn.access"):
-    logging.getLogger(name).addFilter(without_queries)
+for name in ("uvicorn.error", "uvicorn.access", "django.request"):
+    logging.getLogger(name).addFilter(without_tokens)
 
 requests = PooledHandler(settings.WEB_THREADS)
 application = ProtocolTypeRouter(

@@ -9,6 +9,7 @@ admin.autodiscover()
 
 urlpatterns = [
     path("", include("notifications.page_urls")),
+    path("", include("notifications.hosted.urls")),
     path("api/v1/services/", include("notifications.api.privacy_urls")),
     path("api/v1/services/", include("preferences.urls")),
     path("api/v1/admin/", include("templates_app.urls")),

@@ -4,6 +4,7 @@ Messages are constants; what varies is an id. Never a body, an address or a key.
 """
 
 import logging
+import re
 import time
 import traceback
 from collections.abc import Iterator
@@ -42,15 +43,23 @@ class LineFormatter(logging.Formatter):
         return "\ncaused:\n".join(reversed(parts))
 
 
-def without_queries(record: logging.LogRecord) -> bool:
-    """A filter for the loggers of uvicorn, which write each address with its query: that may hold a token."""
+def without_tokens(record: logging.LogRecord) -> bool:
+    """A filter for the loggers of uvicorn and Django, which write addresses: a query may hold a token.
+
+    So does the address of a hosted page.
+    """
     if isinstance(record.args, tuple):
-        record.args = tuple(_without_query(arg) for arg in record.args)
+        record.args = tuple(_without_token(arg) for arg in record.args)
     return True
 
 
-def _without_query(arg: object) -> object:
-    return arg.partition("?")[0] if isinstance(arg, str) and arg.startswith("/") else arg
+_SEALED = re.compile(r"^/(unsubscribe|preferences)/.+")
+
+
+def _without_token(arg: object) -> object:
+    if not (isinstance(arg, str) and arg.startswith("/")):
+        return arg
+    return _SEALED.sub(r"/\1/…", arg.partition("?")[0])
 
 
 def _ids(record: logging.LogRecord) -> dict[str, object]:

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 UNAVAILABLE = (OperationalError, InterfaceError, RedisConnectionError, RedisTimeoutError)
-_PAGES = ("/admin/", "/static/")
+_PAGES = ("/admin/", "/static/", "/unsubscribe/", "/preferences/")
 
 
 @dataclass(frozen=True, slots=True)

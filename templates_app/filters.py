@@ -24,7 +24,7 @@ _STYLES = ("short", "medium", "long", "full")
 _LISTS: Mapping[str, Literal["standard", "or", "unit"]] = {"and": "standard", "or": "or", "plain": "unit"}
 _FORMS = ("zero", "one", "two", "few", "many", "other")
 _SPACES = {0xA0: " ", 0x202F: " "}
-_LOCALES = 40  # kept in memory, about a megabyte each
+_LOCALES = 24  # kept in memory, about a megabyte each
 
 
 class State(Protocol):

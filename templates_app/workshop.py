@@ -107,11 +107,12 @@ class Workshop:
         self._loaded.clear()
 
     def _ask(self, *command: Any) -> Any:
-        try:
-            (answer,) = self._exchange([orjson.dumps(command)])
-        except ChildDiedError:
-            raise _too_much() from None
-        return answer
+        """Tried a second time by a fresh child: the first may have had little memory left from others."""
+        for _ in range(_STRIKES):
+            with contextlib.suppress(ChildDiedError):
+                (answer,) = self._exchange([orjson.dumps(command)])
+                return answer
+        raise _too_much()
 
     def _render_batch(self, jobs: Sequence[Job]) -> list[Words | RenderError]:
         try:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from babel import localedata
 
+from templates_app.tests.mails import mail
 from templates_app.workshop import Job, RenderError, workshop
 
 AT = "2026-03-01T23:30:00Z"
@@ -122,3 +123,4 @@ def test_html_of_the_data_is_cleaned_and_only_then_html() -> None:
 def test_it_stays_within_its_memory_in_many_languages() -> None:
     for locale in sorted(localedata.locale_identifiers())[::5]:
         assert write("x|datetime", locale.replace("_", "-"), x=AT)
+    assert mail("# {{ x|date }}", {"x": AT}, format="markdown").html == "<h1>Mar 1, 2026</h1>"

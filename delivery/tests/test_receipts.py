@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -20,7 +21,7 @@ from twilio.request_validator import RequestValidator
 from delivery import dispatch, queue, recording, settlement
 from delivery.models import Delivery, ProviderAccount, Receipt
 from delivery.providers.base import ErrorKind, ParsedReceipt, ProviderError, ReceiptStatus
-from delivery.receipts import adopt, apply
+from delivery.receipts import adopt, apply, forget
 from delivery.recovery import recover_expired
 from delivery.routing import Account, Choice
 from delivery.tests.factories import (
@@ -451,3 +452,16 @@ def test_receipts_that_come_at_the_same_time_do_not_wait_for_each_other(
 def _mixed(event: str, id: UUID, n: int, error: ProviderError) -> ParsedReceipt:
     status = ReceiptStatus.FAILED if n % 2 else ReceiptStatus.DELIVERED
     return ParsedReceipt(event, "", status, timezone.now(), error if n % 2 else None, f"{id}.1")
+
+
+def test_receipts_of_messages_that_are_not_ours_are_forgotten(
+    tenant: Tenant, account: ProviderAccount
+) -> None:
+    ours = send(tenant)
+    tell(account, "delivered", of=ours)
+    strangers = [ParsedReceipt(word, word, ReceiptStatus.SENT, timezone.now()) for word in ("old", "young")]
+    apply(account, strangers)
+    Receipt.objects.exclude(event_id="young").update(received_at=timezone.now() - dt.timedelta(days=3))
+    assert forget() == 1
+    assert Receipt.objects.filter(event_id="young").exists()
+    assert Receipt.objects.filter(delivery_id=ours).exists()

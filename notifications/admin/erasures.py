@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 
 from notifications.models import Erasure
 from tenants.admin.base import code, display
@@ -14,7 +15,7 @@ from tenants.admin.newest import HistoryAdmin
 class ErasureAdmin(HistoryAdmin[Erasure]):
     """Who asked for it, when, and how many rows it was. Whose they were is not kept."""
 
-    list_display = ("id", "tenant", "state", "asked_by", "total", "created", "finished_at")
+    list_display = ("id", "tenant", "state", "asked_by", "total", "created", "finished")
     list_select_related = ("tenant",)
     list_filter = (TENANT_FILTER, "status", ("created_at", CreatedFilter))
     search_help_text = "ID"
@@ -28,6 +29,10 @@ class ErasureAdmin(HistoryAdmin[Erasure]):
     @display(description="Rows")
     def total(self, row: Erasure) -> int:
         return sum(row.counts.values())
+
+    @display(description="Finished")
+    def finished(self, row: Erasure) -> str:
+        return localtime(row.finished_at).strftime("%Y-%m-%d %H:%M:%S") if row.finished_at else "—"
 
     @display(description="Rows")
     def rows(self, row: Erasure) -> SafeString | str:

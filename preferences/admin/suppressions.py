@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.timezone import localtime
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from preferences import suppressions
@@ -44,7 +45,7 @@ class SuppressionAdmin(SuppressionPages, NewestFirstAdmin[Suppression]):
     """Added and lifted (deleted), never edited."""
 
     form = SuppressionForm
-    list_display = ("shown", "channel", "reason_label", "source", "since", "tenant", "created")
+    list_display = ("shown", "channel", "reason_label", "source", "said", "tenant", "created")
     list_select_related = ("tenant",)
     list_filter = (TENANT_FILTER, "reason", "source", ("created_at", CreatedFilter))
     search_help_text = "An address, whole"
@@ -66,6 +67,10 @@ class SuppressionAdmin(SuppressionPages, NewestFirstAdmin[Suppression]):
     @display(description="Address")
     def shown(self, suppression: Suppression) -> str:
         return suppression.mask or "erased"
+
+    @display(description="Since")
+    def said(self, suppression: Suppression) -> str:
+        return localtime(suppression.since).strftime("%Y-%m-%d")
 
     @display(description="Hash")
     def hashed(self, suppression: Suppression) -> str:

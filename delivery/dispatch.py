@@ -8,19 +8,20 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from random import Random
 from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from delivery import loop, queue, receipts, recording, settlement, vitals
+from delivery import consent, loop, queue, receipts, recording, settlement, vitals
 from delivery.accounts import Accounts, send_budget
 from delivery.models import URGENT
 from delivery.packing import Parcel, by_account, pack, with_attachments, with_windows
 from delivery.providers.base import Button, ErrorKind, Message, ProviderError, ProviderMisconfigured, Sent
 from delivery.providers.http import trace
+from delivery.queue import Leg
 from delivery.registry import UnknownProvider
 from delivery.routing import Account
 from delivery.settlement import Call, Settlement
@@ -36,17 +37,29 @@ Outcomes = Sequence[Sent | ProviderError]
 
 def run(tenant_id: UUID, ids: Sequence[UUID]) -> None:
     """Send what of `ids` is due, and ring for what can go on at once."""
+    now = timezone.now()
     with tenant_scope(tenant_id):
-        legs = queue.claim(ids, now=timezone.now())
+        legs = queue.claim(ids, now=now)
         if not legs:
             return
         tenant = Tenant.objects.get(pk=tenant_id)
         accounts = Accounts.of(tenant_id, {leg.channel for leg in legs}, tenant.account_order)
+        doubtful = consent.doubtful(tenant, legs, now=now)
+    if doubtful:
+        legs = _confirmed(tenant, legs, doubtful)
     parcels, settled = pack(legs, accounts, tenant)
     parcels, incomplete = with_attachments(tenant_id, with_windows(tenant_id, parcels))
     settled += incomplete + deliver(parcels, accounts)
     queue.ring(tenant_id, recording.settle(tenant_id, settled))
     vitals.count(s.call for s in settled if s.call is not None)
+
+
+def _confirmed(tenant: Tenant, legs: Sequence[Leg], doubtful: Collection[UUID]) -> list[Leg]:
+    """Without those that may not go after all, or not yet."""
+    sound = [leg for leg in legs if leg.id not in doubtful]
+    confirmed, ready = consent.confirm(tenant, [leg for leg in legs if leg.id in doubtful])
+    queue.ring(tenant.pk, ready)
+    return sound + confirmed
 
 
 def deliver(parcels: Sequence[Parcel], accounts: Accounts) -> list[Settlement]:

@@ -35,8 +35,10 @@ _SWEEP = 5_000
 class NewDelivery:
     """A leg as planning made it. `routes` are [(channel, address), …], the first used first.
 
-    `within` seconds after one was used the next channel's turn comes (see `escalation`). `rings_with` is the
-    first of those that ring together, for which see `siblings`.
+    With `held_until` it waits for that time, for `reason`. `decided_by` are the versions of the rules that it
+    was planned by; without, `consent` decides again before it leaves. `within` seconds after one was used the
+    next channel's turn comes (see `escalation`). `rings_with` is the first of those that ring together, for
+    which see `siblings`.
     """
 
     id: UUID
@@ -54,6 +56,9 @@ class NewDelivery:
     within: int | None = None
     escalated_from: UUID | None = None
     rings_with: UUID | None = None
+    held_until: dt.datetime | None = None
+    reason: str = ""
+    decided_by: int | None = None
 
 
 @dataclass(slots=True)
@@ -83,6 +88,8 @@ class Leg:
     within: int | None = None
     escalated_from: UUID | None = None
     rings_with: UUID | None = None
+    due_at: dt.datetime | None = None
+    decided_by: int | None = None
 
     @property
     def root(self) -> UUID:
@@ -104,11 +111,12 @@ _NEW = (
     *("locale", "is_test", "unknown_policy", "deadline", "payload", "routes", "channel", "address"),
     *("status", "reason", "detail", "route", "attempt", "tries", "spent_accounts"),
     *("due_at", "ring_at", "created_at", "changed_at", "within", "escalated_from", "rings_with"),
+    "decided_by",
 )
 
 
 def enqueue(tenant_id: UUID, deliveries: Iterable[NewDelivery], *, now: dt.datetime) -> None:
-    """Store the deliveries, due at once. The caller rings once its transaction is committed."""
+    """Store the deliveries. The caller rings for those that are due, once its transaction is committed."""
     copy_rows(Delivery, _NEW, (_new_row(tenant_id, delivery, now) for delivery in deliveries))
 
 
@@ -117,8 +125,9 @@ def _new_row(tenant_id: UUID, d: NewDelivery, now: dt.datetime) -> tuple[Any, ..
         *(d.id, tenant_id, d.notification_id, d.recipient_id, d.category, d.priority, d.template_version_id),
         *(d.locale, d.is_test, d.unknown_policy, d.deadline, orjson.dumps(d.payload).decode()),
         *(orjson.dumps(d.routes).decode(), *d.routes[0]),
-        *("queued", "", "", 0, 0, 0, "[]"),
-        *(now, now + PATIENCE, now, now, d.within, d.escalated_from, d.rings_with),
+        *("deferred" if d.held_until else "queued", d.reason, "", 0, 0, 0, "[]"),
+        *(d.held_until or now, d.held_until or now + PATIENCE, now, now, d.within, d.escalated_from),
+        *(d.rings_with, d.decided_by),
     )
 
 

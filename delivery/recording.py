@@ -95,7 +95,7 @@ def write(tenant_id: UUID, settlements: Sequence[Settlement], *, news: Sequence[
     _record_health(calls)
     _suppress(tenant_id, calls)
     settled = list(written.values())
-    changes = [*news, *(_change(s) for s in settled if not s.is_waiting or s.reason == PARKED)]
+    changes = [*news, *(_change(s) for s in settled if not s.is_waiting or s.reason == PARKED or s.steps)]
     if changes:
         deliveries_changed.send(Delivery, tenant_id=tenant_id, changes=changes)
     return joining + [
@@ -199,9 +199,8 @@ def _row(s: Settlement) -> dict[str, Any]:
 
 def _change(s: Settlement) -> Change:
     leg = s.leg
-    return Change(
-        leg.id, leg.notification_id, leg.recipient_id, leg.channel, s.status.value, s.reason, s.at, s.content
-    )
+    said = (s.status.value, s.reason, s.at, s.content, s.steps)
+    return Change(leg.id, leg.notification_id, leg.recipient_id, leg.channel, *said)
 
 
 _ATTEMPT = (

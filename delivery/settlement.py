@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 
-from delivery.models import PARKED, DeliveryStatus
+from delivery.models import PARKED, WAITING, DeliveryStatus
 from delivery.providers.base import Content, ProviderError, Sent
 from delivery.queue import Leg
 from delivery.retries import Action, Policy, State, Step, next_step
@@ -33,7 +34,8 @@ class Settlement:
 
     `call` is None when no provider was called; `refund` then gives the attempt's number back. A surmise is
     what is made of a lost worker's call: it counts only as long as nobody knows better. `gave_up` is why it
-    goes on to the next route; what has let go leaves that to others (see `siblings`).
+    goes on to the next route; what has let go leaves that to others (see `siblings`). `steps` are decisions
+    for the notification's trace, where it was decided again (see `consent`).
     """
 
     leg: Leg
@@ -53,10 +55,11 @@ class Settlement:
     next_step: str = ""
     gave_up: str = ""
     content: Content | None = None
+    steps: Sequence[Mapping[str, Any]] = ()
 
     @property
     def is_waiting(self) -> bool:
-        return self.status is DeliveryStatus.QUEUED
+        return self.status in WAITING
 
     @property
     def escalate_at(self) -> dt.datetime | None:
@@ -140,14 +143,16 @@ def surmised(settlement: Settlement) -> Settlement:
 def let_go(s: Settlement) -> Settlement:
     """What would go on to the next route ends instead, for the reason that it gave up for."""
     is_late = s.gave_up.startswith("deadline")
+    unsent = DeliveryStatus.SUPPRESSED if s.steps else DeliveryStatus.FAILED
     return replace(
         s,
-        status=DeliveryStatus.EXPIRED if is_late else DeliveryStatus.FAILED,
+        status=DeliveryStatus.EXPIRED if is_late else unsent,
         reason="expired" if is_late else s.gave_up.replace(" ", "_"),
         due_at=None,
         route=s.leg.route,
         account_id=s.call.choice.account.id if s.call else s.leg.account_id,
         has_let_go=True,
+        steps=s.steps[:1],
         next_step=f"{s.gave_up}: the chain goes on without it",
     )
 

@@ -8,8 +8,9 @@ run twice.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.dispatch import Signal
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A delivery's new state. `content` is what was said, for channels that keep it (in_app)."""
+    """A delivery's new state. `content` is what was said, for channels that keep it (in_app).
+
+    `steps` are decisions that belong into the notification's trace.
+    """
 
     delivery_id: UUID
     notification_id: UUID
@@ -30,6 +34,7 @@ class Change:
     reason: str
     at: dt.datetime
     content: Content | None = None
+    steps: Sequence[Mapping[str, Any]] = ()
 
 
 deliveries_changed = Signal()

@@ -86,11 +86,17 @@ def _answer(tenant: Tenant, accepted: Accepted, notification: Notification) -> d
         "deliveries": [
             {
                 "rings_with": None if leg.rings_with is None else places[leg.rings_with],
+                "held": _held(leg),
                 "routes": [_route(leg, place, accounts, tenant, reads) for place in range(len(leg.routes))],
             }
             for leg in legs
         ],
     }
+
+
+def _held(leg: Leg) -> dict[str, Any] | None:
+    """Why it would not leave at once, and when it would."""
+    return {"reason": leg.reason, "until": leg.due_at} if leg.reason else None
 
 
 def _route(leg: Leg, place: int, accounts: Accounts, tenant: Tenant, reads: bool) -> dict[str, Any]:

@@ -1,14 +1,14 @@
 """From a notification to its deliveries: whom it reaches, by which routes, or why not. A chunk at a time.
 
-`decide` is pure. `plan` reads what it needs in a handful of queries, and stores deliveries, statuses and
-trace in the transaction that took the notifications, so a plan is made once or not at all.
+`plans.decide` says what becomes of each. Here what it needs is read in a handful of queries, and deliveries,
+statuses and trace are stored in the transaction that took the notifications, so a plan is made once or not at
+all.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -19,140 +19,22 @@ from django.utils import timezone
 
 from delivery import queue
 from delivery.queue import NewDelivery
-from delivery.siblings import RING_TOGETHER, ring_together
+from delivery.siblings import ring_together
 from notifications import digests
 from notifications.badges import with_badges
-from notifications.models import NotificationStatus
-from preferences.addresses import RecipientFields, mask
+from notifications.models import NotificationStatus, Priority
+from notifications.plans import House, Plan, Wording, at_text, decide
+from preferences import changes
+from preferences.addresses import RecipientFields
 from preferences.categories import categories
-from preferences.directory import once_many, resolve
-from preferences.rules import CategoryRule, Decision, Person
-from preferences.rules import decide as decide_channel
+from preferences.directory import by_ids, once_many, resolve
+from preferences.policies import policy_of
+from preferences.rules import CategoryRule, Circumstances, Person, jitter
 from templates_app.catalog import content_channels
 from tenants.bulk import recordset, uuid_array
-from tenants.channels import Plain, Wanted, read
 from tenants.context import tenant_scope
 from tenants.ids import new_id
 from tenants.models import Tenant
-
-Route = tuple[str, str]
-Step = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """A leg to be: its routes, the first used first, and the seconds that one has before the next."""
-
-    routes: list[Route]
-    within: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What becomes of a notification: its legs, its status, and every decision."""
-
-    legs: list[Chain]
-    status: NotificationStatus
-    reason: str
-    trace: list[Step]
-    digest_id: UUID | None = None
-
-
-def decide(
-    channels: Sequence[Plain],
-    person: Person | None,
-    category: CategoryRule | None,
-    *,
-    expires_at: dt.datetime | None,
-    now: dt.datetime,
-    fallback: Mapping[str, Plain] | None = None,
-    content: Collection[str] | None = None,
-) -> Plan:
-    """The plan for one notification. A failover chain is one leg; a channel with two addresses is two.
-
-    `fallback` holds the tenant's chains for channels that are named alone; a list, even of one, is taken as
-    it is. `content` are the channels that there are words for, None where the words fit all.
-    """
-    if expires_at is not None and expires_at <= now:
-        return _ended(NotificationStatus.EXPIRED, "expired", now)
-    if person is None:
-        return _ended(NotificationStatus.FAILED, "recipient_unknown", now)
-    if category is None:
-        return _ended(NotificationStatus.FAILED, "category_unknown", now)
-    legs: list[Chain] = []
-    trace: list[Step] = []
-    for entry in channels:
-        wanted = read(entry)
-        if fallback and isinstance(entry, str) and entry in fallback:
-            wanted = read(fallback[entry])
-            trace.append(_plan_step(entry, "", str(wanted), "tenant_fallback", now))
-        decisions = [d for channel in wanted.chain for d in _decisions(person, channel, category, content)]
-        trace += (_step(decision, now) for decision in decisions)
-        routes = [(d.channel, d.address) for d in decisions if d.allowed]
-        trace += _together(wanted, routes, now)
-        legs += _legs(wanted, routes)
-    if legs:
-        return Plan(legs, NotificationStatus.PROCESSING, "", trace)
-    return Plan([], *_nowhere(trace), trace)
-
-
-def _decisions(
-    person: Person, channel: str, category: CategoryRule, content: Collection[str] | None
-) -> list[Decision]:
-    if content is not None and channel not in content:
-        return [Decision(channel, "", False, "no_content")]
-    return decide_channel(person, channel, category)
-
-
-def _legs(wanted: Wanted, routes: list[Route]) -> list[Chain]:
-    if wanted.is_bare:
-        return [Chain([route]) for route in routes]
-    return [Chain(routes, wanted.within)] if routes else []
-
-
-def _together(wanted: Wanted, routes: Sequence[Route], now: dt.datetime) -> list[Step]:
-    """Of a chain: where it reaches several addresses at once."""
-    counts = Counter(channel for channel, _ in routes if channel in RING_TOGETHER and not wanted.is_bare)
-    return [_plan_step(c, "", "ring_together", "all_devices", now) for c, n in counts.items() if n > 1]
-
-
-def _ended(status: NotificationStatus, reason: str, now: dt.datetime) -> Plan:
-    return Plan(
-        [], status, reason, [{"at": _at(now), "step": "plan", "decision": status.value, "reason": reason}]
-    )
-
-
-def _nowhere(trace: Sequence[Step]) -> tuple[NotificationStatus, str]:
-    """Unwanted where at least one address was held back, else there was none to begin with."""
-    reasons = [step["reason"] for step in trace if step["decision"] == "skip"]
-    held = [reason for reason in reasons if reason not in _LACKING]
-    if held:
-        return NotificationStatus.SUPPRESSED, held[0]
-    return NotificationStatus.FAILED, "no_address" if "no_address" in reasons else "no_content"
-
-
-_LACKING = {"no_address", "no_content"}
-
-
-def _step(decision: Decision, now: dt.datetime) -> Step:
-    address = mask(decision.channel, decision.address) if decision.address else ""
-    done = "deliver" if decision.allowed else "skip"
-    return _plan_step(decision.channel, address, done, decision.reason, now)
-
-
-def _plan_step(channel: str, address: str, decision: str, reason: str, now: dt.datetime) -> Step:
-    return {
-        "at": _at(now),
-        "step": "plan",
-        "channel": channel,
-        "address": address,
-        "decision": decision,
-        "reason": reason,
-    }
-
-
-def _at(now: dt.datetime) -> str:
-    return now.isoformat().replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +58,17 @@ class Due:
     digest: dict[str, Any] | None
     is_digest: bool
     told_at: dt.datetime
+    template_code: str
 
     @classmethod
     def of_row(cls, row: Sequence[Any]) -> Due:
         return cls(
             *(orjson.loads(value) if place in _JSON and value else value for place, value in enumerate(row))
         )
+
+    def circumstances(self, person: Person | None, now: dt.datetime) -> Circumstances:
+        seed = person.id if person is not None and person.id is not None else self.id
+        return Circumstances(now, self.priority == Priority.URGENT, self.expires_at, jitter(seed))
 
     def event(self, person: Person) -> digests.Event:
         """It as something that is to be told with others; only of one that has a `digest`."""
@@ -231,6 +118,8 @@ def _plan(tenant_id: UUID, statement: str, **params: Any) -> Ready:
     tenant = Tenant.objects.get(pk=tenant_id)
     people, rules = recipients(tenant, due), categories(tenant_id)
     plans = _decided(tenant, due, people, rules, now)
+    if any(made.is_held for made in plans):
+        people, plans = _held(tenant, due, people, rules, plans, now)
     plans = _gathered(tenant_id, due, people, rules, plans, now)
     deliveries = [
         delivery
@@ -240,7 +129,7 @@ def _plan(tenant_id: UUID, statement: str, **params: Any) -> Ready:
     ]
     queue.enqueue(tenant_id, with_badges(deliveries), now=now)
     _record(due, plans, now)
-    return [(d.id, d.routes[0][0], d.priority) for d in deliveries]
+    return [(d.id, d.routes[0][0], d.priority) for d in deliveries if d.held_until is None]
 
 
 def _decided(
@@ -251,18 +140,42 @@ def _decided(
     now: dt.datetime,
 ) -> list[Plan]:
     spoken = content_channels(n.template_version_id for n in due if n.template_version_id is not None)
+    house = House(policy_of(tenant), tenant.fallback)
     return [
         decide(
             n.channels,
             person,
             rules.get(n.category),
-            expires_at=n.expires_at,
-            now=now,
-            fallback=tenant.fallback,
-            content=spoken.get(n.template_version_id) if n.template_version_id else None,
+            n.circumstances(person, now),
+            house=house,
+            wording=Wording(n.template_code, spoken.get(n.template_version_id))
+            if n.template_version_id
+            else Wording(),
         )
         for n, person in zip(due, people, strict=True)
     ]
+
+
+def _held(
+    tenant: Tenant,
+    due: Sequence[Due],
+    people: Sequence[Person | None],
+    rules: Mapping[str, CategoryRule],
+    plans: Sequence[Plan],
+    now: dt.datetime,
+) -> tuple[list[Person | None], list[Plan]]:
+    """People and plans, those that wait decided with their recipients locked.
+
+    So whoever changes a preference either comes before, and is heeded, or after, and finds what waits.
+    """
+    waiting = [who for who, made in zip(people, plans, strict=True) if made.is_held]
+    known = {who.id: who.version for who in waiting if who is not None and who.id is not None}
+    held = changes.hold(known)
+    if changed := {id for id, version in known.items() if held.get(id) != version}:
+        fresh = by_ids(tenant, changed)
+        people = [fresh.get(who.id) if who and who.id in changed else who for who in people]
+        plans = _decided(tenant, due, people, rules, now)
+    return list(people), list(plans)
 
 
 def _gathered(
@@ -286,7 +199,7 @@ def _gathered(
 def _told(made: Plan, gathered: digests.Gathered | None, now: dt.datetime) -> Plan:
     if gathered is None:
         return made
-    step = {"at": _at(now), "step": "digest", "decision": "at_once", "reason": gathered.reason}
+    step = {"at": at_text(now), "step": "digest", "decision": "at_once", "reason": gathered.reason}
     if gathered.digest_id is None:
         return replace(made, trace=[step, *made.trace])
     reason = f"digest:{gathered.digest_id}"
@@ -326,6 +239,9 @@ def _deliveries(
             is_test=n.is_test,
             unknown_policy=category.unknown_policy,
             deadline=n.expires_at,
+            held_until=chain.hold.until if chain.hold else None,
+            reason=chain.hold.reason if chain.hold else "",
+            decided_by=changes.stamp(tenant.rules_version, person.version),
         )
         for chain in made.legs
     ]
@@ -336,9 +252,7 @@ def _payload(n: Due, timezone: str) -> dict[str, Any]:
     """What dispatch says, so that it never reads a notification. `timezone`: where it is not the tenant's."""
     data = n.data if n.digest is None else digests.told(n.data, [(n.told_at, n.data)], total=1)
     said = {"data": data, "content": n.content, "overrides": n.overrides, "action": n.action}
-    if n.template_version_id is not None:
-        said["timezone"] = timezone
-    return {"data": {}} | {name: value for name, value in said.items() if value}
+    return {"data": {}} | {name: value for name, value in (said | {"timezone": timezone}).items() if value}
 
 
 _RECORD = """

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import Count, Max
 
-from delivery.models import Attempt, Delivery, Receipt
+from delivery.models import Attempt, Delivery, DeliveryStatus, Receipt
 from delivery.settlement import late_reason
 from notifications.models import Batch, Digest, Notification, NotificationStatus, Priority
 from preferences.addresses import mask
@@ -112,6 +112,7 @@ def _delivery(d: Delivery, attempts: Sequence[Attempt]) -> dict[str, Any]:
         "provider": attempts[-1].provider if attempts else None,
         "routes": [{"channel": channel, "address": mask(channel, address)} for channel, address in d.routes],
         "due_at": d.due_at,
+        "held_until": d.due_at if d.status == DeliveryStatus.DEFERRED else None,
         "sent_at": d.sent_at,
         "delivered_at": d.delivered_at,
         "seen_at": d.seen_at,

@@ -5,6 +5,7 @@ It runs inside the transaction that settles a chunk and recomputes from rows, so
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from delivery.signals import Change
 from notifications import alerts, digests, feed, rings
 from notifications.models import Notification, Priority
 from notifications.realtime.push import publish_on_commit
-from tenants.bulk import uuid_array
+from tenants.bulk import recordset, uuid_array
 
 
 def on_deliveries_changed(*, tenant_id: UUID, changes: Sequence[Change], **kwargs: Any) -> None:
@@ -27,6 +28,25 @@ def on_deliveries_changed(*, tenant_id: UUID, changes: Sequence[Change], **kwarg
         transaction.on_commit(partial(alerts.tell, tenant_id, causes))
     if roll_up({change.notification_id for change in changes}):
         transaction.on_commit(partial(rings.plan_waiting, priority=Priority.NORMAL))
+    _trace(changes)
+
+
+_TRACE = """
+    UPDATE notifications_notification n SET trace = n.trace || s.steps
+      FROM json_to_recordset(%s::json) AS s(id uuid, steps jsonb) WHERE n.id = s.id
+"""
+
+
+def _trace(changes: Sequence[Change]) -> None:
+    """Add what was decided again; the notifications are locked by now."""
+    steps: dict[UUID, list[Any]] = defaultdict(list)
+    for change in changes:
+        if change.steps:
+            steps[change.notification_id] += change.steps
+    if steps:
+        rows = [{"id": id, "steps": told} for id, told in steps.items()]
+        with connection.cursor() as cursor:
+            cursor.execute(_TRACE, [recordset(rows)])
 
 
 def _feed_items(changes: Sequence[Change]) -> list[feed.NewItem]:

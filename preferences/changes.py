@@ -18,6 +18,11 @@ from tenants.bulk import uuid_array
 from tenants.models import Tenant
 
 
+def stamp(tenant_version: int, recipient_version: int) -> int:
+    """Both numbers as one, to be kept with what was decided by them; a stranger's is 0."""
+    return tenant_version << 32 | recipient_version
+
+
 def of_recipients(tenant_id: UUID, recipient_ids: Sequence[UUID]) -> None:
     """Something about these, whose rows the caller has locked, in the transaction of the change."""
     changed = Recipient.objects.filter(tenant_id=tenant_id, pk__in=recipient_ids)

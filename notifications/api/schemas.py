@@ -62,6 +62,9 @@ class Delivery(BaseModel):
     Of a chain with `within`: `escalate_at` is when the next channel's turn comes. It then has a delivery of
     its own, whose `escalated_from` names the first of the chain. Devices that ring together have a delivery
     each, `rings_with` names the first of these; the chain goes on with one of them, once.
+
+    One that is `deferred` waits until `held_until`, for its `reason`: `do_not_disturb`, `quiet_hours` or
+    `sending_hours`.
     """
 
     id: UUID
@@ -73,6 +76,7 @@ class Delivery(BaseModel):
     provider: str | None
     routes: list[Route]
     due_at: dt.datetime
+    held_until: dt.datetime | None
     sent_at: dt.datetime | None
     delivered_at: dt.datetime | None
     seen_at: dt.datetime | None
@@ -84,13 +88,16 @@ class Delivery(BaseModel):
 
 
 class TraceStep(BaseModel):
+    """`plan` decides about each address, `decide` again before it is used. `until`: how long it is held."""
+
     at: dt.datetime
-    step: Literal["accept", "digest", "plan", "route", "attempt", "receipt", "escalate"]
+    step: Literal["accept", "digest", "plan", "decide", "route", "attempt", "receipt", "escalate"]
     decision: str
     reason: str
     channel: str | None = None
     address: str | None = None
     code: str | None = None
+    until: dt.datetime | None = None
 
 
 class Digest(BaseModel):
@@ -144,11 +151,19 @@ class ExplainedRoute(Route):
     error: dict[str, str] | None
 
 
+class Held(BaseModel):
+    """Why it would not leave at once, and when it would."""
+
+    reason: Literal["do_not_disturb", "quiet_hours", "sending_hours"]
+    until: dt.datetime
+
+
 class ExplainedDelivery(BaseModel):
     """`rings_with` is the place, from 0, of the first delivery that it rings together with: those share the
     routes after their own, which are used once, when none of them was answered in time or all have failed."""
 
     rings_with: int | None
+    held: Held | None
     routes: list[ExplainedRoute]
 
 

@@ -21,10 +21,19 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from config.tenancy import create_tenant
-from delivery import dead_letters, queue, receipts
-from delivery import dispatch as dispatching
+from delivery import dead_letters, queue, receipts, recording, settlement
 from delivery.models import Delivery, ProviderAccount, Receipt, Reply, StoredFile
-from delivery.providers.base import ErrorKind, Inbound, ParsedReceipt, ProviderError, ReceiptStatus
+from delivery.providers.base import (
+    Content,
+    ErrorKind,
+    Inbound,
+    ParsedReceipt,
+    ProviderError,
+    ReceiptStatus,
+    Sent,
+)
+from delivery.routing import Account, Choice
+from delivery.settlement import Call
 from delivery.tests.factories import create_smtp, create_twilio
 from notifications import erasure, release, traces
 from notifications.models import Erasure, Feed, FeedItem, FrequencyPlaces, Intake, Notification
@@ -251,17 +260,18 @@ def test_it_waits_for_what_is_being_sent(
 ) -> None:
     id = send(service, recipient="eva-77", channels=["in_app"])["id"]
     release.plan(tenant.pk, [UUID(id)])
-    leg = Delivery.objects.get(notification_id=id)
-    Delivery.objects.filter(pk=leg.pk).update(status="sending", attempt=1, lease_until=timezone.now() + LATER)
+    with tenant_scope(tenant.pk):
+        (leg,) = queue.claim([Delivery.objects.get(notification_id=id).pk], now=timezone.now())
     row = erase(tenant)
     assert not erasure.run(tenant.pk, row.pk, now=timezone.now() + LATER)
-    assert Delivery.objects.get(pk=leg.pk).recipient_id == eva.pk
-    Delivery.objects.filter(pk=leg.pk).update(status="queued", lease_until=None)
-    dispatching.run(tenant.pk, [leg.pk])
+    assert Delivery.objects.get(pk=leg.id).recipient_id == eva.pk
+    feed = Choice(Account(id=None, name="feed", channel="in_app", provider="feed"), "")
+    call = Call(feed, Sent(), timezone.now())
+    recording.settle(tenant.pk, [settlement.sent(leg, call, Content(title="Eva"), timezone.now())])
     assert FeedItem.objects.exists()
     finish(row)
     assert not FeedItem.objects.exists()
-    assert Delivery.objects.get(pk=leg.pk).recipient_id is None
+    assert Delivery.objects.get(pk=leg.id).recipient_id is None
 
 
 def test_it_is_done_only_when_what_began_before_is_there(tenant: Tenant, eva: Recipient) -> None:

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifications.models import NotificationStatus
-from notifications.planning import Chain, decide
+from notifications.plans import Chain, House, Wording, decide
 from preferences.channels import CHANNELS
-from preferences.rules import CategoryRule, Person
+from preferences.rules import CategoryRule, Circumstances, Person
 
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
+AT = Circumstances(NOW)
 RULE = CategoryRule("transactional", False, "resend")
 ADDRESSES = {
     "email": ("ann@example.com",),
@@ -41,7 +42,7 @@ def ann(**over: Any) -> Person:
 
 
 def test_it_works() -> None:
-    plan = decide(["in_app", "email", ["sms", "email"]], ann(), RULE, expires_at=None, now=NOW)
+    plan = decide(["in_app", "email", ["sms", "email"]], ann(), RULE, AT)
     assert plan.status is NotificationStatus.PROCESSING
     assert [leg.routes for leg in plan.legs] == [
         [("in_app", "id")],
@@ -76,12 +77,13 @@ NO_PHONE = {"addresses": {"email": ("ann@example.com",)}}
     ],
 )
 def test_it_routes(channels: Any, over: dict[str, Any], legs: Any, status: str, reason: str) -> None:
-    plan = decide(channels, ann(**over), RULE, expires_at=None, now=NOW)
+    plan = decide(channels, ann(**over), RULE, AT)
     assert ([leg.routes for leg in plan.legs], plan.status, plan.reason) == (legs, status, reason)
 
 
 SMS, EMAIL, PUSH = ("sms", "+15005550006"), ("email", "ann@example.com"), ("push", "token-1")
 FALLBACK: dict[str, Any] = {"sms": ["sms", "email"], "email": {"chain": ["email", "sms"], "within": 60}}
+HOUSE = House(fallback=FALLBACK)
 
 
 @pytest.mark.parametrize(
@@ -96,11 +98,11 @@ FALLBACK: dict[str, Any] = {"sms": ["sms", "email"], "email": {"chain": ["email"
     ],
 )
 def test_it_falls_back_as_the_tenant_says(channels: Any, legs: list[Chain]) -> None:
-    assert decide(channels, ann(), RULE, expires_at=None, now=NOW, fallback=FALLBACK).legs == legs
+    assert decide(channels, ann(), RULE, AT, house=HOUSE).legs == legs
 
 
 def test_it_says_that_the_tenant_said_so() -> None:
-    step = decide(["sms"], ann(), RULE, expires_at=None, now=NOW, fallback=FALLBACK).trace[0]
+    step = decide(["sms"], ann(), RULE, AT, house=HOUSE).trace[0]
     assert (step["decision"], step["reason"]) == ("sms → email", "tenant_fallback")
 
 
@@ -116,7 +118,7 @@ def test_it_says_that_the_tenant_said_so() -> None:
 def test_it_skips_routes_without_content(
     channels: Any, content: set[str], legs: list[Chain], reason: str
 ) -> None:
-    plan = decide(channels, ann(), RULE, expires_at=None, now=NOW, fallback=FALLBACK, content=content)
+    plan = decide(channels, ann(), RULE, AT, house=HOUSE, wording=Wording(channels=content))
     assert (plan.legs, plan.reason) == (legs, reason)
     skipped = {step["channel"] for step in plan.trace if step["reason"] == "no_content"}
     assert skipped
@@ -128,7 +130,7 @@ def test_it_skips_routes_without_content(
     [([["push", "sms"]], 1), ([["sms", "push"]], 1), (["push"], 0), ([["email", "sms"]], 0)],
 )
 def test_it_says_that_devices_ring_together(channels: Any, expected: int) -> None:
-    trace = decide(channels, ann(), RULE, expires_at=None, now=NOW).trace
+    trace = decide(channels, ann(), RULE, AT).trace
     assert sum(step["decision"] == "ring_together" for step in trace) == expected
 
 
@@ -144,7 +146,7 @@ def test_it_says_that_devices_ring_together(channels: Any, expected: int) -> Non
 def test_it_ends_what_cannot_be_planned(
     person: Person | None, rule: CategoryRule | None, expires_at: dt.datetime | None, status: str, reason: str
 ) -> None:
-    plan = decide(["email"], person, rule, expires_at=expires_at, now=NOW)
+    plan = decide(["email"], person, rule, Circumstances(NOW, deadline=expires_at))
     assert (plan.legs, plan.status, plan.reason) == ([], status, reason)
     assert plan.trace[0]["reason"] == reason
 
@@ -159,7 +161,7 @@ _entry = st.sampled_from(CHANNELS) | st.lists(st.sampled_from(CHANNELS), min_siz
 )
 def test_it_never_drops_in_silence(channels: Any, off: set[str], critical: bool) -> None:
     person = ann(channels=dict.fromkeys(off, False))
-    plan = decide(channels, person, CategoryRule("c", critical, "resend"), expires_at=None, now=NOW)
+    plan = decide(channels, person, CategoryRule("c", critical, "resend"), AT)
     assert all(step["reason"] for step in plan.trace)
     assert (plan.status is NotificationStatus.PROCESSING) == bool(plan.legs)
     assert bool(plan.reason) != bool(plan.legs)

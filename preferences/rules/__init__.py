@@ -22,6 +22,7 @@ Reasons are part of the API, for they stand in a notification's trace. `critical
 """
 
 from preferences.rules.deciding import decide
+from preferences.rules.holding import jitter
 from preferences.rules.terms import (
     NO_POLICY,
     CategoryRule,
@@ -45,4 +46,5 @@ __all__ = [
     "QuietHours",
     "Window",
     "decide",
+    "jitter",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from functools import partial
+from uuid import UUID
 
 from preferences.rules.terms import CategoryRule, Circumstances, Hold, Person, Policy
 from preferences.rules.times import DAY, Window, first_inside, first_outside
@@ -33,6 +34,11 @@ def hold(
         return None
     reason = next(reason for reason, gate in gates if gate(asked.now) != asked.now)
     return Hold(opens_at, _leaving(gates, opens_at, policy, asked), reason, _digest(person, policy))
+
+
+def jitter(seed: UUID) -> float:
+    """In [0, 1), always the same for the same person: what waits for them leaves at one moment."""
+    return (seed.int & 0xFFFFFFFF) / 2**32
 
 
 def _passes(channel: str, category: CategoryRule, policy: Policy, asked: Circumstances) -> bool:

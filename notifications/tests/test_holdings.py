@@ -25,6 +25,7 @@ IMPERSONAL = {
     "notifications.Erasure": "whose it is goes when it is done",
     "preferences.Category": "a tenant's kinds of messages, and its rules for them",
     "tenants.ApiKey": "a service's",
+    "tenants.LookupValue": "a tenant's own lists of values",
     "tenants.Tenant": "settings, written by operators; who is to be told of failures is named by them",
 }
 """Why a table that looks as if it held something of people does not."""

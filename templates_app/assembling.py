@@ -16,6 +16,7 @@ from html import escape
 import orjson
 
 from templates_app.drafts import Draft
+from templates_app.escaping import harmless
 from templates_app.house_style import NO_LAYOUT
 from templates_app.kit import Frame, Kit
 from templates_app.markup.slots import is_slot
@@ -50,18 +51,19 @@ def assemble(draft: Draft, kit: Kit) -> Assembled:
     made = Assembled(sources, made_of=expansion.made_of)
     if draft.channel == "email" and "html" in sources:
         _lay_out(made, draft, kit, expansion)
-    made.sources = {part: with_brand(source, kit) for part, source in sources.items()}
+    brand = harmless(draft.channel, kit.brand)
+    made.sources = {part: with_brand(source, brand) for part, source in sources.items()}
     everything = [*sources.values(), made.layout.source if made.layout else ""]
     if any(map(_speaks_of_brand, everything)):
         made.made_of["brand"] = kit.hash_of("brand")
     return made
 
 
-def with_brand(source: str, kit: Kit) -> str:
-    """The source with the brand as it is now, where it speaks of it. No line moves."""
+def with_brand(source: str, brand: Mapping[str, str]) -> str:
+    """The source with the brand in it, where it speaks of it. No line moves."""
     if not _speaks_of_brand(source):
         return source
-    return f"{{% set brand = {orjson.dumps(dict(kit.brand)).decode()} %}}{source}"
+    return f"{{% set brand = {orjson.dumps(dict(brand)).decode()} %}}{source}"
 
 
 def _speaks_of_brand(source: str) -> bool:

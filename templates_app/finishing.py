@@ -45,9 +45,9 @@ def _compiled(made: Assembled, kit: Kit) -> dict[str, str]:
     if made.content is None:
         return made.sources
     html, text = _mail(made.content, made.layout)
-    sources = {**made.sources, "html": with_brand(made.preamble + html, kit)}
+    sources = {**made.sources, "html": with_brand(made.preamble + html, kit.brand)}
     if "body" not in sources and text.strip():
-        sources["text"] = with_brand(made.preamble + text, kit)
+        sources["text"] = with_brand(made.preamble + text, kit.brand)
     return sources
 
 

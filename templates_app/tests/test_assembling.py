@@ -13,7 +13,7 @@ from templates_app.finishing import finish
 from templates_app.inspection import inspect
 from templates_app.kit import Frame, Kit
 from templates_app.tests.mails import kit, mail
-from templates_app.workshop import Job, RenderError, workshop
+from templates_app.workshop import Job, RenderError, Words, workshop
 
 BRAND = {"name": 'Ann & "Bo"', "logo_url": "", "postal_address": "Mill Lane 12\n10115 Berlin"}
 
@@ -87,6 +87,12 @@ def test_nesting_does_not_multiply_the_work() -> None:
 
 def test_the_brand_of_the_data_does_not_replace_the_tenants() -> None:
     assert text("{{ brand.name }}", {"brand": {"name": "theirs"}}) == BRAND["name"]
+
+
+def test_the_brand_mentions_nobody_in_slack() -> None:
+    made = finish(Draft("slack", "en", {"body": "{{ brand.name }}"}), kit(name="<!channel> & co"))
+    (answer,) = workshop.render([Job("slack brand", made.sources, {})])
+    assert answer == Words(body="&lt;!channel&gt; &amp; co")
 
 
 def test_what_a_version_is_made_of_is_written_down() -> None:

@@ -21,6 +21,9 @@ _GROUPS = (
         "Write",
         (
             ("Templates", "edit_note", "templates_app.template"),
+            ("Layouts", "web_asset", "templates_app.layout"),
+            ("Partials", "extension", "templates_app.partial"),
+            ("Brand", "palette", "templates_app.brand"),
             ("Categories", "sell", "preferences.category"),
             ("Lists", "list_alt", "tenants.lookupvalue"),
         ),

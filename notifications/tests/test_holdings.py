@@ -26,6 +26,7 @@ IMPERSONAL = {
     "preferences.Category": "a tenant's kinds of messages, and its rules for them",
     "tenants.ApiKey": "a service's",
     "tenants.LookupValue": "a tenant's own lists of values",
+    "tenants.LookupValue": "a list of values, written by operators",
     "tenants.Tenant": "settings, written by operators; who is to be told of failures is named by them",
 }
 """Why a table that looks as if it held something of people does not."""

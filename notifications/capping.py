@@ -7,7 +7,7 @@ chunks that plan for the same recipient the second reads what the first one gave
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -29,7 +29,8 @@ Key = tuple[UUID, str]
 class Sending:
     """A notification that is about to go. `chains` are its legs' channels, each those it may go by, in order.
 
-    What is spared by its caps counts for them all the same.
+    `starts` is when each of these channels may be used, and `opens` when it may after a given moment; from
+    the `deadline` on it may not at all. What is spared by its caps counts for them all the same.
     """
 
     id: UUID
@@ -37,7 +38,9 @@ class Sending:
     category: str
     chains: Sequence[Sequence[str]]
     caps: Sequence[Cap]
-    at: dt.datetime
+    starts: Mapping[str, dt.datetime]
+    opens: Callable[[str, dt.datetime], dt.datetime] = lambda channel, at: at
+    deadline: dt.datetime | None = None
     is_spared: bool = False
     is_test: bool = False
 
@@ -65,7 +68,8 @@ def apply(tenant_id: UUID, sendings: Sequence[Sending], *, now: dt.datetime) -> 
 def _apply(sending: Sending, given: Mapping[Key, list[dt.datetime]]) -> Capped:
     """The lists are shared: what is taken here is taken for the next of the same recipient."""
     places = Places({scope: given[sending.recipient_id, stored] for scope, stored in sending.scopes()})
-    return capped(sending.chains, sending.caps, places, at=sending.at, is_spared=sending.is_spared)
+    how = {name: getattr(sending, name) for name in ("starts", "opens", "deadline", "is_spared")}
+    return capped(sending.chains, sending.caps, places, **how)
 
 
 _HOLD = """

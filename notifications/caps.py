@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import datetime as dt
 from bisect import insort
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 Then = Literal["drop", "digest", "defer"]
@@ -28,6 +29,7 @@ LENGTHS = {
     "month": dt.timedelta(days=30),
 }
 NEVER = dt.datetime.max.replace(tzinfo=dt.UTC)
+_ROUNDS = 100
 _STRICTEST: tuple[Then, ...] = ("drop", "digest", "defer")
 
 
@@ -89,9 +91,13 @@ class Places:
         insort(self.of(scope), at)
 
 
+Opens = Callable[[dt.datetime], dt.datetime]
+"""The first moment from a given one on at which nothing else speaks against it: quiet hours, for one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`cap` is what holds it back, until `at` or for good; None where nothing does."""
+    """When it may go, `at`, and what holds it back until then or for good; without a `cap` nothing does."""
 
     at: dt.datetime
     cap: Cap | None = None
@@ -105,68 +111,81 @@ class Verdict:
         return "" if self.cap is None else f"frequency_cap:{self.cap.scope}"
 
 
-def judge(caps: Iterable[Cap], places: Places, at: dt.datetime) -> Verdict:
-    """Whether all caps have room at `at`, else from when on; of those that are full the strictest says."""
-    full = [(cap, free) for cap in caps if (free := cap.free_at(places.of(cap.scope), at)) > at]
-    if not full:
-        return Verdict(at)
-    strictest = min((cap for cap, _ in full), key=lambda cap: _STRICTEST.index(cap.then))
-    return Verdict(max(free for _, free in full), strictest)
+def judge(caps: Sequence[Cap], places: Places, at: dt.datetime, opens: Opens = lambda at: at) -> Verdict:
+    """Whether all caps have room at `at`, else from when on; of those that are full the strictest says.
+
+    What waits goes at a moment that has room under all of them and that nothing else speaks against.
+    """
+    cap: Cap | None = None
+    for _ in range(_ROUNDS):
+        full = [(one, free) for one in caps if (free := one.free_at(places.of(one.scope), at)) > at]
+        if not full:
+            return Verdict(at, cap)
+        cap = min((one for one, _ in full), key=lambda one: _STRICTEST.index(one.then))
+        at = opens(max(free for _, free in full)) if cap.most else NEVER
+        if cap.then != "defer":
+            break
+    else:
+        at = NEVER
+    return Verdict(at, cap)
 
 
 @dataclass(frozen=True, slots=True)
 class Capped:
     """What the caps leave of a notification.
 
-    `legs` holds for each of its legs the channel that it begins with now, and when; None where it is dropped.
-    `channels` are the verdicts by channel, `whole` is the notification's; a `digest` there is for all of it.
+    `legs` holds for each of its legs the channel that it begins with now, None where it goes by none.
+    `channels` are the verdicts by channel. `together` is when it is to be told with others, where nothing
+    goes and a cap says so.
     """
 
-    legs: Sequence[tuple[str, dt.datetime] | None]
-    whole: Verdict
+    legs: Sequence[str | None]
     channels: Mapping[str, Verdict]
+    together: Verdict | None = None
 
 
 def capped(
-    chains: Sequence[Sequence[str]], caps: Sequence[Cap], places: Places, *, at: dt.datetime, is_spared: bool
+    chains: Sequence[Sequence[str]],
+    caps: Sequence[Cap],
+    places: Places,
+    *,
+    starts: Mapping[str, dt.datetime],
+    opens: Callable[[str, dt.datetime], dt.datetime] = lambda channel, at: at,
+    deadline: dt.datetime | None = None,
+    is_spared: bool = False,
 ) -> Capped:
     """Judge a notification whose legs have these channels to go by, and take the places that it is given.
 
-    A leg goes by the first of its channels that has room; where none has, it waits for the one that has it
-    first, if it may wait. What is spared goes in any case, and takes its places all the same.
+    A leg goes by the first of its channels that has room when it `starts`; where none has, it waits for the
+    one that has it first, if it may wait. What is spared goes in any case, and takes its places all the same.
     """
-    bound = () if is_spared else caps
-    whole = judge((cap for cap in bound if not _channel(cap.scope)), places, at)
-    if whole.then in {"drop", "digest"}:
-        return Capped([None] * len(chains), whole, {})
-    names = {channel for chain in chains for channel in chain}
     channels = {
-        name: judge((cap for cap in bound if _channel(cap.scope) == name), places, whole.at) for name in names
+        name: judge([] if is_spared else _of(name, caps), places, at, partial(opens, name))
+        for name, at in starts.items()
     }
-    legs = [_leg(chain, channels) for chain in chains]
-    if not any(legs) and (wish := _wish(channels.values())) is not None:
-        return Capped(legs, wish, channels)
-    _take([leg for leg in legs if leg is not None], {cap.scope for cap in caps}, places)
-    return Capped(legs, whole, channels)
+    legs = [_leg(chain, channels, deadline or NEVER) for chain in chains]
+    if any(legs):
+        _take({name: channels[name].at for name in legs if name}, {cap.scope for cap in caps}, places)
+        return Capped(legs, channels)
+    wishes = [verdict for verdict in channels.values() if verdict.then == "digest"]
+    return Capped(legs, channels, min(wishes, key=lambda verdict: verdict.at, default=None))
 
 
-def _leg(chain: Sequence[str], channels: Mapping[str, Verdict]) -> tuple[str, dt.datetime] | None:
-    for channel in chain:
-        if channels[channel].cap is None:
-            return channel, channels[channel].at
-    waiting = [(channels[channel].at, channel) for channel in chain if channels[channel].then == "defer"]
-    return (min(waiting)[1], min(waiting)[0]) if waiting else None
+def _of(channel: str, caps: Sequence[Cap]) -> list[Cap]:
+    return [cap for cap in caps if _channel(cap.scope) in {"", channel}]
 
 
-def _wish(verdicts: Iterable[Verdict]) -> Verdict | None:
-    """Nothing goes: whether it is to be told later with others, and from when on that has room."""
-    wishes = [verdict for verdict in verdicts if verdict.then == "digest"]
-    return min(wishes, key=lambda verdict: verdict.at, default=None)
+def _leg(chain: Sequence[str], channels: Mapping[str, Verdict], deadline: dt.datetime) -> str | None:
+    for name in chain:
+        if channels[name].cap is None:
+            return name
+    waiting = [n for n in chain if channels[n].then == "defer" and channels[n].at < deadline]
+    return min(waiting, key=lambda name: channels[name].at, default=None)
 
 
-def _take(legs: Sequence[tuple[str, dt.datetime]], scopes: Collection[Scope], places: Places) -> None:
+def _take(going: Mapping[str, dt.datetime], scopes: Collection[Scope], places: Places) -> None:
     """One place a scope, however many of the legs touch it: that of the first."""
     for scope in scopes:
         channel = _channel(scope)
-        if touching := [at for name, at in legs if channel in {"", name}]:
+        if touching := [at for name, at in going.items() if channel in {"", name}]:
             places.take(scope, min(touching))

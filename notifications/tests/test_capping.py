@@ -28,8 +28,8 @@ ANN = uuid4()
 
 def text(recipient_id: UUID = ANN, *caps: Cap, at: dt.datetime = NOW, **over: Any) -> Sending:
     held = caps or (Cap("sms", 3, DAY),)
-    plain = {"category": "system", "chains": [["sms"]], "caps": held}
-    return Sending(**{"id": uuid4(), "recipient_id": recipient_id, "at": at, **plain, **over})
+    plain = {"category": "system", "chains": [["sms"]], "caps": held, "starts": {"sms": at}}
+    return Sending(**{"id": uuid4(), "recipient_id": recipient_id, **plain, **over})
 
 
 def give(tenant: Tenant, *sendings: Sending, now: dt.datetime = NOW) -> list[Capped]:
@@ -71,8 +71,8 @@ def test_workers_never_give_the_last_place_twice(tenant: Tenant) -> None:
 def test_those_who_wait_get_places_of_their_own(tenant: Tenant) -> None:
     hourly = Cap("sms", 1, HOUR, "defer")
     found = give(tenant, *(text(ANN, hourly) for _ in range(3)))
-    assert [capped.legs[0] for capped in found] == [("sms", NOW + n * HOUR) for n in range(3)]
-    assert give(tenant, text(ANN, hourly))[0].legs == [("sms", NOW + 3 * HOUR)]
+    assert [capped.channels["sms"].at for capped in found] == [NOW + n * HOUR for n in range(3)]
+    assert give(tenant, text(ANN, hourly))[0].channels["sms"].at == NOW + 3 * HOUR
 
 
 def test_categories_and_tests_count_for_themselves(tenant: Tenant) -> None:

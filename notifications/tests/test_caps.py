@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifications.caps import NEVER, Cap, Places, capped, judge, read
+from notifications.caps import NEVER, Cap, Capped, Places, capped, judge, read
 
 NOW = dt.datetime(2026, 5, 1, 8, tzinfo=dt.UTC)
 HOUR, DAY, WEEK = dt.timedelta(hours=1), dt.timedelta(days=1), dt.timedelta(days=7)
@@ -72,60 +72,88 @@ def test_the_smallest_and_strictest_says(caps: list[Cap], reason: str, then: str
     assert (verdict.reason, verdict.then) == (reason, then)
 
 
-SMS, PUSH, BOTH = [["sms"]], [["push"], ["push"]], [["sms"], ["email"]]
+SMS, PUSH, BOTH, CHAIN = [["sms"]], [["push"], ["push"]], [["sms"], ["email"]], [["sms", "email"]]
 FULL = {"sms": ago(1)}
 LATER = NOW + 23 * HOUR
 
 
+def cap(chains: Any, caps: list[Cap], places: Places, **how: Any) -> Capped:
+    names = {name for chain in chains for name in chain}
+    return capped(chains, caps, places, **{"starts": dict.fromkeys(names, NOW), **how})
+
+
 @pytest.mark.parametrize(
-    ("chains", "caps", "given_at", "legs", "whole", "took"),
+    ("chains", "caps", "given_at", "legs", "took"),
     [
-        (SMS, [Cap("sms", 1, DAY), Cap("all", 9, DAY)], {}, [("sms", NOW)], "", {"sms": 1, "all": 1}),
-        (SMS, [Cap("sms", 1, DAY), Cap("all", 9, DAY)], FULL, [None], "", {"sms": 1}),
-        (SMS, [Cap("sms", 1, DAY, "defer")], FULL, [("sms", LATER)], "", {"sms": 2}),
-        (SMS, [Cap("sms", 1, DAY, "digest")], FULL, [None], "frequency_cap:sms", {"sms": 1}),
-        (SMS, [Cap("category:sms", 1, DAY)], FULL, [("sms", NOW)], "", {"sms": 1, "category:sms": 1}),
-        (SMS, [Cap("category:sms", 1, DAY)], {"category:sms": ago(1)}, [None], "", {"category:sms": 1}),
+        (SMS, [Cap("sms", 1, DAY), Cap("all", 9, DAY)], {}, {"sms": NOW}, {"sms": 1, "all": 1}),
+        (SMS, [Cap("sms", 1, DAY), Cap("all", 9, DAY)], FULL, {}, {"sms": 1}),
+        (SMS, [Cap("sms", 1, DAY, "defer")], FULL, {"sms": LATER}, {"sms": 2}),
+        (SMS, [Cap("sms", 1, DAY, "digest")], FULL, "frequency_cap:sms", {"sms": 1}),
+        (SMS, [Cap("category:sms", 1, DAY)], FULL, {"sms": NOW}, {"sms": 1, "category:sms": 1}),
+        (SMS, [Cap("category:sms", 1, DAY)], {"category:sms": ago(1)}, {}, {"category:sms": 1}),
         # Of two legs one goes; the other is dropped, or waits.
-        (BOTH, [Cap("sms", 1, DAY)], FULL, [None, ("email", NOW)], "", {"sms": 1}),
-        (BOTH, [Cap("sms", 1, DAY, "defer")], FULL, [("sms", LATER), ("email", NOW)], "", {"sms": 2}),
-        (BOTH, [Cap("sms", 1, DAY, "digest")], FULL, [None, ("email", NOW)], "", {"sms": 1}),
+        (BOTH, [Cap("sms", 1, DAY)], FULL, {"email": NOW}, {"sms": 1}),
+        (BOTH, [Cap("sms", 1, DAY, "defer")], FULL, {"sms": LATER, "email": NOW}, {"sms": 2}),
+        (BOTH, [Cap("sms", 1, DAY, "digest")], FULL, {"email": NOW}, {"sms": 1}),
         # A chain goes by the first that has room, else waits for the one that has it first.
-        ([["sms", "email"]], [Cap("sms", 1, DAY)], FULL, [("email", NOW)], "", {"sms": 1}),
+        (CHAIN, [Cap("sms", 1, DAY)], FULL, {"email": NOW}, {"sms": 1}),
         (
-            [["sms", "email"]],
+            CHAIN,
             [Cap("sms", 1, DAY, "defer"), Cap("email", 1, HOUR, "defer")],
             FULL | {"email": ago(0.5)},
-            [("email", NOW + 0.5 * HOUR)],
-            "",
+            {"email": NOW + 0.5 * HOUR},
             {"sms": 1, "email": 2},
         ),
-        # Three devices are one push; the whole notification is one of everything.
-        (PUSH, [Cap("push", 1, DAY), Cap("all", 1, DAY)], {}, [("push", NOW)] * 2, "", {"push": 1, "all": 1}),
-        (BOTH, [Cap("all", 1, DAY)], {"all": ago(1)}, [None] * 2, "frequency_cap:all", {"all": 1}),
+        # Two devices are one push; the whole notification is one of all.
+        (PUSH, [Cap("push", 1, DAY), Cap("all", 1, DAY)], {}, {"push": NOW}, {"push": 1, "all": 1}),
+        (BOTH, [Cap("all", 1, DAY)], {"all": ago(1)}, {}, {"all": 1}),
+        (BOTH, [Cap("all", 1, DAY, "digest")], {"all": ago(1)}, "frequency_cap:all", {"all": 1}),
         (
             BOTH,
-            [Cap("category", 1, DAY, "defer"), Cap("sms", 1, HOUR)],
+            [Cap("category", 1, DAY, "defer"), Cap("sms", 2, HOUR)],
             {"category": ago(1), "sms": ago(0.5)},
-            [("sms", LATER), ("email", LATER)],
-            "frequency_cap:category",
+            {"sms": LATER, "email": LATER},
             {"category": 2, "sms": 2},
         ),
     ],
 )
-def test_it_caps(
-    chains: Any, caps: list[Cap], given_at: Any, legs: Any, whole: str, took: dict[str, int]
-) -> None:
+def test_it_caps(chains: Any, caps: list[Cap], given_at: Any, legs: Any, took: dict[str, int]) -> None:
     places = Places({scope: list(times) for scope, times in given_at.items()})
-    found = capped(chains, caps, places, at=NOW, is_spared=False)
-    assert (list(found.legs), found.whole.reason) == (legs, whole)
+    found = cap(chains, caps, places)
+    going = {name: found.channels[name].at for name in found.legs if name}
+    assert (found.together.reason if found.together else going) == legs
     assert {scope: len(times) for scope, times in places.given.items() if times} == took
+
+
+def test_what_waits_goes_when_nothing_else_speaks_against_it() -> None:
+    """Room comes at night, so it waits for the morning; and takes its place there."""
+
+    def opens(channel: str, at: dt.datetime) -> dt.datetime:
+        return at.replace(hour=7) if at.hour < 7 else at
+
+    caps = [Cap("sms", 1, DAY, "defer")]
+    for hours, goes_at in ((4, (NOW + DAY).replace(hour=7)), (20, NOW + 4 * HOUR)):
+        places = Places({"sms": ago(hours)})
+        assert cap(SMS, caps, places, opens=opens).channels["sms"].at == goes_at
+        assert places.of("sms")[-1] == goes_at
+
+
+def test_what_starts_later_is_judged_then() -> None:
+    places = Places({"sms": ago(23)})
+    found = cap(SMS, [Cap("sms", 1, DAY)], places, starts={"sms": NOW + 2 * HOUR})
+    assert (found.legs, places.of("sms")[-1]) == (["sms"], NOW + 2 * HOUR)
+
+
+def test_it_waits_for_nothing_past_its_deadline() -> None:
+    places = Places({"sms": ago(1)})
+    found = cap(SMS, [Cap("sms", 1, DAY, "defer")], places, deadline=LATER)
+    assert (found.legs, len(places.of("sms"))) == ([None], 1)
 
 
 def test_what_is_spared_goes_and_counts() -> None:
     places = Places({"sms": ago(1), "all": ago(1)})
-    found = capped(SMS, [Cap("sms", 1, DAY), Cap("all", 1, DAY)], places, at=NOW, is_spared=True)
-    assert list(found.legs) == [("sms", NOW)]
+    found = cap(SMS, [Cap("sms", 1, DAY), Cap("all", 0, DAY)], places, is_spared=True)
+    assert found.legs == ["sms"]
     assert [len(places.of(scope)) for scope in ("sms", "all")] == [2, 2]
 
 

@@ -198,6 +198,7 @@ _ASK_AGAIN = """
         SELECT id FROM delivery_delivery
          WHERE tenant_id = %(tenant_id)s AND status = 'deferred'
            AND (%(recipients)s::uuid[] IS NULL OR recipient_id = ANY(%(recipients)s::uuid[]))
+           AND reason NOT LIKE 'frequency_cap:%%'
          ORDER BY id FOR UPDATE SKIP LOCKED
     )
     UPDATE delivery_delivery d SET due_at = %(now)s, ring_at = %(now)s FROM deferred WHERE d.id = deferred.id
@@ -208,7 +209,8 @@ def ask_again(tenant_id: UUID, recipient_ids: Collection[UUID] | None) -> int:
     """Have what waits for a time decided again: the rules about these have changed. How many deliveries.
 
     None: about all of the tenant's. The sweeper rings for them within a second. Rows that somebody holds are
-    passed over: they are being decided.
+    passed over: they are being decided. What waits for room under a cap was given a place of its own at its
+    time, and is decided again then.
     """
     recipients = None if recipient_ids is None else uuid_array(recipient_ids)
     params = {"tenant_id": tenant_id, "recipients": recipients, "now": timezone.now()}

@@ -17,7 +17,7 @@ from django.db import connection
 from django.utils import timezone
 
 from notifications.models import Priority
-from templates_app.digest_windows import closes_at
+from templates_app.digest_windows import HELD, closes_at
 from tenants.bulk import recordset, uuid_array
 from tenants.ids import new_id
 
@@ -51,25 +51,40 @@ class Event:
 class Joining:
     """Whether an event joins a digest, which closes at `closes_at` if this is its first event, and why not.
 
-    `reason`: `joins`, `not_wanted`, `urgent`, `no_recipient_id` or `expires_before_digest`.
+    `reason`: `joins`, what else makes it wait, `not_wanted`, `urgent`, `no_recipient_id`, `not_held` or
+    `expires_before_digest`.
     """
 
     closes_at: dt.datetime | None
     reason: str
 
 
-def decide(event: Event, *, now: dt.datetime) -> Joining:
-    """What would be over before the digest closes is told at once: late is never, and never is worse."""
+NOT_HELD = "not_held"
+
+
+def decide(event: Event, *, now: dt.datetime, held_until: dt.datetime | None = None) -> Joining:
+    """What would be over before the digest closes is told at once: late is never, and never is worse.
+
+    `held_until` is when quiet hours let it go, where what they held is to be told together.
+    """
     if event.window is None:
         return Joining(None, "not_wanted")
     if event.priority == Priority.URGENT:
         return Joining(None, "urgent")
     if not event.recipient_external_id:
         return Joining(None, "no_recipient_id")
-    closes = closes_at(event.window, now, event.timezone)
+    closes = _closes_at(event, now, held_until)
+    if closes is None:
+        return Joining(None, NOT_HELD)
     if event.expires_at is not None and event.expires_at <= closes:
         return Joining(None, "expires_before_digest")
     return Joining(closes, "joins")
+
+
+def _closes_at(event: Event, now: dt.datetime, held_until: dt.datetime | None) -> dt.datetime | None:
+    assert event.window is not None
+    closes = None if event.window == HELD else closes_at(event.window, now, event.timezone)
+    return max((moment for moment in (closes, held_until) if moment is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +95,16 @@ class Gathered:
     reason: str
 
 
-def gather(tenant_id: UUID, events: Sequence[Event], *, now: dt.datetime) -> dict[UUID, Gathered]:
-    """Let those join that may, and say of each, by its id, what became of it. One statement, or none.
+def gather(
+    tenant_id: UUID, wishes: Sequence[tuple[Event, Joining]], *, now: dt.datetime
+) -> dict[UUID, Gathered]:
+    """Let those join that are to, and say of each, by its id, what became of it. One statement, or none.
 
     Inside the tenant's scope; call it once a transaction: it locks digests, in order, until the end of it.
     """
-    decisions = {event.id: decide(event, now=now) for event in events}
-    joining = [(e, closes) for e in events if (closes := decisions[e.id].closes_at) is not None]
+    joining = [(event, wish.closes_at) for event, wish in wishes if wish.closes_at is not None]
     joined = _join(tenant_id, joining, now)
-    return {id: Gathered(joined.get(id), decision.reason) for id, decision in decisions.items()}
+    return {event.id: Gathered(joined.get(event.id), wish.reason) for event, wish in wishes}
 
 
 # An open one is updated, though only perhaps changed: that locks it until it is known who is in it. The

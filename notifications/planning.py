@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -20,10 +20,11 @@ from django.utils import timezone
 from delivery import queue
 from delivery.queue import NewDelivery
 from delivery.siblings import ring_together
-from notifications import digests
+from notifications import digests, waiting
 from notifications.badges import with_badges
-from notifications.models import NotificationStatus, Priority
-from notifications.plans import House, Plan, Wording, at_text, decide
+from notifications.models import Priority
+from notifications.plans import House, Plan, Wording, decide
+from notifications.waiting import Case
 from preferences import changes
 from preferences.addresses import RecipientFields
 from preferences.categories import categories
@@ -70,9 +71,14 @@ class Due:
         seed = person.id if person is not None and person.id is not None else self.id
         return Circumstances(now, self.priority == Priority.URGENT, self.expires_at, jitter(seed))
 
-    def event(self, person: Person) -> digests.Event:
-        """It as something that is to be told with others; only of one that has a `digest`."""
-        assert self.digest is not None
+    def case(self, made: Plan, person: Person, category: CategoryRule, now: dt.datetime) -> Case:
+        at = self.circumstances(person, now)
+        return Case(self.id, made, person, category, at, self._event(person), self.is_test)
+
+    def _event(self, person: Person) -> digests.Event | None:
+        """It as something that is to be told with others; None where that was never said."""
+        if self.digest is None:
+            return None
         told_to = self.recipient_type, self.recipient_external_id, self.is_test
         how = self.digest["key"], self.digest["window"], person.timezone
         return digests.Event(self.id, *told_to, *how, self.priority, self.expires_at)
@@ -120,7 +126,7 @@ def _plan(tenant_id: UUID, statement: str, **params: Any) -> Ready:
     plans = _decided(tenant, due, people, rules, now)
     if any(made.is_held for made in plans):
         people, plans = _held(tenant, due, people, rules, plans, now)
-    plans = _gathered(tenant_id, due, people, rules, plans, now)
+    plans = _settled(tenant, due, people, rules, plans, now)
     deliveries = [
         delivery
         for n, person, made in zip(due, people, plans, strict=True)
@@ -178,33 +184,22 @@ def _held(
     return list(people), list(plans)
 
 
-def _gathered(
-    tenant_id: UUID,
+def _settled(
+    tenant: Tenant,
     due: Sequence[Due],
     people: Sequence[Person | None],
     rules: Mapping[str, CategoryRule],
     plans: Sequence[Plan],
     now: dt.datetime,
 ) -> list[Plan]:
-    """The plans, but of events that join a digest: what becomes of those is decided when it closes."""
-    events = [
-        n.event(person)
-        for n, person in zip(due, people, strict=True)
-        if n.digest is not None and person is not None and n.category in rules
+    """The plans as they hold within frequency caps, and with what waits to be told with others."""
+    cases = [
+        n.case(made, person, rules[n.category], now)
+        for n, person, made in zip(due, people, plans, strict=True)
+        if person is not None and n.category in rules
     ]
-    found = digests.gather(tenant_id, events, now=now)
-    return [_told(made, found.get(n.id), now) for n, made in zip(due, plans, strict=True)]
-
-
-def _told(made: Plan, gathered: digests.Gathered | None, now: dt.datetime) -> Plan:
-    if gathered is None:
-        return made
-    step = {"at": at_text(now), "step": "digest", "decision": "at_once", "reason": gathered.reason}
-    if gathered.digest_id is None:
-        return replace(made, trace=[step, *made.trace])
-    reason = f"digest:{gathered.digest_id}"
-    step |= {"decision": "join", "reason": reason}
-    return Plan([], NotificationStatus.PROCESSING, reason, [step], gathered.digest_id)
+    found = waiting.settle(tenant, cases, now=now)
+    return [found.get(n.id, made) for n, made in zip(due, plans, strict=True)]
 
 
 def recipients(tenant: Tenant, due: Sequence[Due]) -> list[Person | None]:

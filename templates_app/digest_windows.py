@@ -16,7 +16,9 @@ from tenants.parsing import RequestModel
 
 LONGEST = dt.timedelta(days=31)
 KEY_LENGTH = 100
-FORMS = "10m, 1h, 2d (at most 31 days), daily 09:00 or weekly mon 09:00"
+HELD = "held"
+"""The window that begins only where something else holds a notification: quiet hours, a frequency cap."""
+FORMS = "10m, 1h, 2d (at most 31 days), daily 09:00, weekly mon 09:00 or held"
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _UNITS = {"m": dt.timedelta(minutes=1), "h": dt.timedelta(hours=1), "d": dt.timedelta(days=1)}
@@ -83,6 +85,8 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def _known(window: str) -> str:
+    if window == HELD:
+        return window
     try:
         read(window)
     except ValueError:
@@ -98,7 +102,8 @@ class DigestWish(RequestModel):
     """Tell this together with what else comes for the recipient under `key`, when the window closes.
 
     Without a key it is the template's code. A window is counted from the first event (`10m`, `1h`), or ends
-    at a time of the recipient's day (`daily 09:00`, `weekly mon 09:00`).
+    at a time of the recipient's day (`daily 09:00`, `weekly mon 09:00`). With `held` it is told at once,
+    unless quiet hours or a frequency cap hold it.
     """
 
     window: Window

@@ -31,6 +31,7 @@ _REASONS = {
     "canary_refused": "the canary cannot serve this request",
     "not_wanted": "the request said so",
     "urgent": "what is urgent waits for nothing",
+    "not_held": "nothing holds it",
     "no_recipient_id": "nobody could be found again without an id",
     "expires_before_digest": "its time would be over before the digest closes",
 }
@@ -123,6 +124,8 @@ def _title(step: Mapping[str, Any]) -> str:
 def _note(reason: str) -> str:
     if reason.startswith("suppressed:"):
         return f"the address is suppressed: {reason.partition(':')[2]}"
+    if reason.startswith("frequency_cap:"):
+        return f"a frequency cap has no room: {_words(reason.partition(':')[2])}"
     return _REASONS.get(reason, _words(reason))
 
 

@@ -63,8 +63,8 @@ class Delivery(BaseModel):
     its own, whose `escalated_from` names the first of the chain. Devices that ring together have a delivery
     each, `rings_with` names the first of these; the chain goes on with one of them, once.
 
-    One that is `deferred` waits until `held_until`, for its `reason`: `do_not_disturb`, `quiet_hours` or
-    `sending_hours`.
+    One that is `deferred` waits until `held_until`, for its `reason`: `do_not_disturb`, `quiet_hours`,
+    `sending_hours`, or `frequency_cap:` and what has no room (`sms`, `all`, `category`, `category:sms` …).
     """
 
     id: UUID
@@ -152,9 +152,9 @@ class ExplainedRoute(Route):
 
 
 class Held(BaseModel):
-    """Why it would not leave at once, and when it would."""
+    """Why it would not leave at once, and when it would: as of a delivery that is deferred."""
 
-    reason: Literal["do_not_disturb", "quiet_hours", "sending_hours"]
+    reason: str
     until: dt.datetime
 
 

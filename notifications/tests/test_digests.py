@@ -115,6 +115,7 @@ NOW = dt.datetime(2026, 5, 1, 8, tzinfo=dt.UTC)
     ("over", "reason"),
     [
         ({}, "joins"),
+        ({"window": "held"}, "not_held"),
         ({"window": None}, "not_wanted"),
         ({"priority": Priority.URGENT}, "urgent"),
         ({"recipient_external_id": ""}, "no_recipient_id"),

@@ -7,12 +7,14 @@ asked for any number of times.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from preferences import suppressions, switches
 from preferences.addresses import mask
+from preferences.categories import categories, names
 from preferences.links import Link
-from preferences.models import Category, Recipient, Suppression
+from preferences.models import Recipient, Suppression
 from preferences.rules import CategoryRule
 from tenants.context import tenant_scope
 
@@ -36,20 +38,22 @@ class Subscription:
     is_on: bool
 
 
-def leave(link: Link) -> None:
+def leave(link: Link, templates: Collection[str] = ()) -> None:
+    """`templates` are the codes of the category's: what was switched on for one of these alone is off too."""
     if recipient := recipient_of(link):
-        switches.change(recipient, {(link.category, link.channel): False})
+        own = [(code, link.channel) for code in templates]
+        switches.change(recipient, {(link.category, link.channel): False}, unset_templates=own)
     elif link.address:
         entry = (link.channel, link.address, Suppression.Reason.UNSUBSCRIBED)
         suppressions.suppress(link.tenant_id, [entry])
 
 
 def come_back(link: Link) -> None:
-    """Undo `leave`. Where the channel itself is off, the category is what it is for again all the same."""
+    """Undo `leave`: by no switch of its own where it comes without one."""
     if recipient := recipient_of(link):
-        place = (link.category, link.channel)
-        is_channel_on = switches.read(recipient).channels.get(link.channel, True)
-        switches.change(recipient, {place: None if is_channel_on else True})
+        place, said = (link.category, link.channel), switches.stored(recipient)
+        comes_anyway = said.channels.get(link.channel, _default(link))
+        switches.change(recipient, {place: None if comes_anyway else True})
     elif link.address:
         with tenant_scope(link.tenant_id):
             suppressions.opt_in([link.tenant_id], (link.channel, link.address))
@@ -76,9 +80,12 @@ def recipient_of(link: Link) -> Recipient | None:
 
 
 def _is_switched_on(recipient: Recipient, link: Link) -> bool:
-    said = switches.read(recipient)
-    by_category = said.categories.get(link.category, {}).get(link.channel)
-    return said.channels.get(link.channel, True) if by_category is None else by_category
+    return switches.stored(recipient).says(link.category, link.channel, default=_default(link))
+
+
+def _default(link: Link) -> bool:
+    rule = categories(link.tenant_id).get(link.category)
+    return rule is None or rule.defaults.get(link.channel, True)
 
 
 def _is_suppressed(link: Link) -> bool:
@@ -88,6 +95,4 @@ def _is_suppressed(link: Link) -> bool:
 
 def _name(link: Link) -> str:
     """How the tenant calls the category; its code once it is gone."""
-    with tenant_scope(link.tenant_id):
-        named = Category.objects.filter(tenant_id=link.tenant_id, code=link.category)
-        return named.values_list("name", flat=True).first() or link.category
+    return names(link.tenant_id).get(link.category, link.category)

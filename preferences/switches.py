@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from django.db.models import Q
@@ -27,6 +27,14 @@ class Switches:
     channels: Mapping[str, bool] = field(default_factory=dict)
     categories: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
     templates: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
+
+    def says(self, category: str, channel: str, *, default: bool = True) -> bool:
+        """Whether the category comes by the channel; `default` is the category's, where nothing was said.
+
+        As `rules` decides, but for what overrules every switch.
+        """
+        own = self.categories.get(category, {}).get(channel)
+        return self.channels.get(channel, default) if own is None else own
 
     def all(self) -> Iterator[tuple[_Switch, bool]]:
         yield from (((_Level.CHANNEL, "", channel), on) for channel, on in self.channels.items())
@@ -63,12 +71,18 @@ def replace(recipient: Recipient, switches: Switches) -> None:
         _write(recipient, _hold(recipient), dict(switches.all()))
 
 
-def change(recipient: Recipient, wanted: Mapping[Place, bool | None]) -> None:
-    """Set these switches and leave the others; None takes one away, so that the next wider one counts."""
+def change(
+    recipient: Recipient, wanted: Mapping[Place, bool | None], *, unset_templates: Collection[Place] = ()
+) -> None:
+    """Set these switches and leave the others; None takes one away, so that the next wider one counts.
+
+    `unset_templates` are switches of templates that are to be taken away as well.
+    """
     places: dict[_Switch, bool | None] = {
         (_Level.CATEGORY if key else _Level.CHANNEL, key, channel): on
         for (key, channel), on in wanted.items()
     }
+    places |= {(_Level.TEMPLATE, *place): None for place in unset_templates}
     with tenant_scope(recipient.tenant_id):
         before = _hold(recipient)
         kept = {place: on for place, on in before.items() if place not in places}

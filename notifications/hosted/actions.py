@@ -3,46 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from django.http import QueryDict
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from notifications.hosted.sheet import changed, nothing_but_essential, person_of, settled, sheet_of
+from notifications.hosted.sheet import changed, nothing_but_essential, patch_of, person_of, sheet_of
+from notifications.hosted.times import Quiet, limits_of, limits_sent, pause_until, written
 from notifications.hosted.words import platform_name
-from preferences import recipients, switches
+from preferences import recipients, stated, switches
+from preferences.categories import categories
 from preferences.directory import opt_in
 from preferences.models import Recipient
+from preferences.stated import Known, Patch
 from tenants.context import tenant_scope
+from tenants.problems import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is to be read, and whether it is bad news."""
+
+    sentences: list[str]
+    is_error: bool = False
+
 
 Action = Callable[[Recipient, QueryDict], list[str]]
 
 
-def act(recipient: Recipient, form: QueryDict) -> list[str]:
+def act(recipient: Recipient, form: QueryDict) -> Said:
     """Do what the form asks for; what nobody knows does nothing, and says so."""
     action = ACTIONS.get(form.get("do", ""), _nothing)
-    return action(recipient, form) or _nothing(recipient, form)
+    try:
+        return Said(action(recipient, form) or [_("Nothing was changed.")])
+    except Problem:
+        return Said(
+            [_("This could not be saved. Please look at the times and numbers again.")], is_error=True
+        )
 
 
 def _nothing(recipient: Recipient, form: QueryDict) -> list[str]:
-    return [_("Nothing was changed.")]
+    return []
 
 
 def _save(recipient: Recipient, form: QueryDict) -> list[str]:
-    sheet = sheet_of(recipient)
+    sheet, quiet = sheet_of(recipient), Quiet.of(recipient.quiet_hours)
     wanted = changed(sheet, form.getlist("shown"), form.getlist("was_on"), form.getlist("on"))
-    switches.change(recipient, settled(wanted, switches.read(recipient)))
+    limits = limits_sent(form, limits_of((box.place[1] for box in sheet.channels), recipient.frequency))
+    patch = patch_of(wanted, switches.stored(recipient), categories(recipient.tenant_id))
+    told = [
+        _switched(str(group), str(box.label), wanted[box.place])
+        for group, box in sheet.boxes
+        if box.place in wanted
+    ]
+    if "quiet_shown" in form and (sent := Quiet.sent(form, quiet)).as_shown != form["quiet_shown"]:
+        patch["quiet_hours"] = sent.patch
+        told.append(str(sent))
+    if limits:
+        patch["frequency"] = {limit.channel: limit.patch for limit in limits}
+        told += map(str, limits)
+    if not told:
+        return []
+    _change(recipient, patch)
     _lift(recipient, {place[1] for place, on in wanted.items() if on})
-    group_of = {box.place: group.name for group in sheet.optional for box in group.boxes}
-    labels = {box.place: box.label for box in sheet.boxes}
-    told = [_said(str(group_of.get(place, "")), str(labels[place]), on) for place, on in wanted.items()]
-    return [_("Saved."), *told] if told else []
+    return [_("Saved."), *told]
 
 
-def _said(category: str, channel: str, on: bool) -> str:
+def _switched(category: str, channel: str, on: bool) -> str:
     about = {"category": category, "channel": channel}
     if category:
         return (_("%(category)s, %(channel)s: on") if on else _("%(category)s, %(channel)s: off")) % about
     return (_("%(channel)s: on") if on else _("%(channel)s: off")) % about
+
+
+def _change(recipient: Recipient, patch: dict[str, Any]) -> None:
+    """What was switched for a category that is gone is kept: nobody sees here what would be wrong with it."""
+    kept = switches.read(recipient).categories
+    stated.change(recipient, Patch(patch), Known(kept, lambda codes: codes))
 
 
 def _lift(recipient: Recipient, channels: Collection[str]) -> None:
@@ -51,6 +90,15 @@ def _lift(recipient: Recipient, channels: Collection[str]) -> None:
         for channel, address in person_of(recipient).suppressed:
             if channel in channels:
                 opt_in([recipient.tenant_id], (channel, address))
+
+
+def _pause(recipient: Recipient, form: QueryDict) -> list[str]:
+    zone = person_of(recipient).timezone
+    until = pause_until(form.get("how_long", ""), timezone.now(), zone)
+    _change(recipient, {"do_not_disturb_until": until})
+    if until is None:
+        return [_("You can be disturbed again.")]
+    return [_("Not disturbed until %(until)s") % {"until": written(until, zone)}]
 
 
 def _forget(recipient: Recipient, form: QueryDict) -> list[str]:
@@ -65,8 +113,13 @@ def _forget(recipient: Recipient, form: QueryDict) -> list[str]:
 
 
 def _leave_all(recipient: Recipient, form: QueryDict) -> list[str]:
-    switches.change(recipient, nothing_but_essential(switches.read(recipient)))
+    switches.replace(recipient, nothing_but_essential(switches.stored(recipient)))
     return [_("You now get nothing but what is essential.")]
 
 
-ACTIONS: Mapping[str, Action] = {"save": _save, "forget": _forget, "leave_all": _leave_all}
+ACTIONS: Mapping[str, Action] = {
+    "save": _save,
+    "pause": _pause,
+    "forget": _forget,
+    "leave_all": _leave_all,
+}

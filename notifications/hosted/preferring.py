@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any
+
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -11,8 +14,9 @@ from notifications.hosted.actions import act
 from notifications.hosted.answers import back, page
 from notifications.hosted.looks import language
 from notifications.hosted.sheet import sheet_of
+from notifications.hosted.times import PERIODS, Quiet, limits_of, written
 from notifications.hosted.visits import Visit, by_link
-from notifications.hosted.words import platform_name
+from notifications.hosted.words import per_name, platform_name
 from preferences.addresses import mask
 from preferences.models import Recipient
 from preferences.subscription import recipient_of
@@ -26,21 +30,34 @@ def preferences(request: HttpRequest, visit: Visit) -> HttpResponse:
     recipient = recipient_of(visit.link)
     if recipient is None or not visit.link.opens_preferences(timezone.now()):
         return _closed(request, visit, recipient)
-    if request.method == "POST":
-        with translation.override(language(request, recipient.locale, visit.tenant)):
-            said = act(recipient, request.POST)
-        # signed: the words are ours
-        return back(request, said=signing.dumps(said, salt=_SALT, compress=True))
-    return page(
-        request,
-        "preferences",
-        tenant=visit.tenant,
-        locale=recipient.locale,
-        whose=_whose(recipient),
-        sheet=sheet_of(recipient),
-        devices=[(device, platform_name(device.platform)) for device in recipient.devices.all()],
-        said=_heard(request),
-    )
+    with translation.override(language(request, recipient.locale, visit.tenant)):
+        if request.method == "POST":
+            said = asdict(act(recipient, request.POST))
+            # signed: the words are ours
+            return back(request, said=signing.dumps(said, salt=_SALT, compress=True))
+        return page(
+            request,
+            "preferences",
+            tenant=visit.tenant,
+            locale=recipient.locale,
+            whose=_whose(recipient),
+            devices=[(device, platform_name(device.platform)) for device in recipient.devices.all()],
+            said=_heard(request),
+            **_settings(recipient),
+        )
+
+
+def _settings(recipient: Recipient) -> dict[str, Any]:
+    sheet, zone = sheet_of(recipient), recipient.timezone or recipient.tenant.timezone
+    until = recipient.do_not_disturb_until
+    return {
+        "sheet": sheet,
+        "quiet": Quiet.of(recipient.quiet_hours),
+        "zone": zone,
+        "limits": limits_of((box.place[1] for box in sheet.channels), recipient.frequency),
+        "periods": [(per, per_name(per)) for per in PERIODS],
+        "paused_until": written(until, zone) if until and until > timezone.now() else "",
+    }
 
 
 def _closed(request: HttpRequest, visit: Visit, recipient: Recipient | None) -> HttpResponse:
@@ -55,11 +72,11 @@ def _closed(request: HttpRequest, visit: Visit, recipient: Recipient | None) -> 
     )
 
 
-def _heard(request: HttpRequest) -> list[str]:
+def _heard(request: HttpRequest) -> dict[str, Any]:
     try:
-        said: list[str] = signing.loads(request.GET.get("said", ""), salt=_SALT, max_age=_SAID_FOR)
+        said: dict[str, Any] = signing.loads(request.GET.get("said", ""), salt=_SALT, max_age=_SAID_FOR)
     except signing.BadSignature:
-        return []
+        return {}
     return said
 
 

@@ -1,4 +1,4 @@
-"""What a person's preference page shows, and what of it they changed. Pure, but for `sheet_of`.
+"""The switches of a person's preference page, and what of them they changed. Pure, but for `sheet_of`.
 
 A box shows whether something comes by a channel as things stand: of a category that nothing was said about it
 is what the channel's own box says. The form brings back what was shown, so that only what the person changed
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from notifications.hosted.words import Text, category_name, channel_name
 from preferences import switches
@@ -17,7 +18,7 @@ from preferences.categories import categories, names
 from preferences.channels import CHANNELS
 from preferences.directory import resolve
 from preferences.models import Recipient
-from preferences.rules import Person
+from preferences.rules import CategoryRule, Person
 from preferences.switches import Place, Switches
 
 _FOR_GOOD = {"complained", "manual"}
@@ -49,7 +50,7 @@ class Group:
     """A category, with a box for each channel; none where it cannot be switched off."""
 
     name: Text
-    boxes: Sequence[Box]
+    boxes: Sequence[Box] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +60,16 @@ class Sheet:
     essential: Sequence[Group]
 
     @property
-    def boxes(self) -> Iterator[Box]:
-        """All that can be changed."""
-        yield from (box for box in self.channels if not box.is_fixed)
+    def boxes(self) -> Iterator[tuple[Text, Box]]:
+        """All that can be changed, with the name of its category."""
+        yield from (("", box) for box in self.channels if not box.is_fixed)
         for group in self.optional:
-            yield from group.boxes
+            yield from ((group.name, box) for box in group.boxes)
 
 
 def sheet_of(recipient: Recipient) -> Sheet:
     rules, called = categories(recipient.tenant_id), names(recipient.tenant_id)
-    critical = {code for code, rule in rules.items() if rule.is_critical}
-    return laid_out(person_of(recipient), switches.read(recipient), called, critical)
+    return laid_out(person_of(recipient), switches.stored(recipient), called, rules)
 
 
 def person_of(recipient: Recipient) -> Person:
@@ -77,14 +77,20 @@ def person_of(recipient: Recipient) -> Person:
     return resolve(recipient.tenant, [key])[key]
 
 
-def laid_out(person: Person, said: Switches, called: Mapping[str, str], critical: Collection[str]) -> Sheet:
-    """`called`: the categories by code. Shown are the channels that reach the person."""
+def laid_out(
+    person: Person, said: Switches, called: Mapping[str, str], rules: Mapping[str, CategoryRule]
+) -> Sheet:
+    """`called`: the categories' names by code. Shown are the channels that reach the person."""
     channels = [_channel(person, channel, said) for channel in CHANNELS if person.addresses.get(channel)]
-    by_name = sorted(called.items(), key=lambda item: item[1].casefold())
+    in_order = sorted(rules.values(), key=lambda rule: called.get(rule.code, rule.code).casefold())
+    groups = [
+        (rule, Group(category_name(called.get(rule.code, rule.code)), _boxes(rule, channels, said)))
+        for rule in in_order
+    ]
     return Sheet(
         channels,
-        [_group(code, name, channels, said) for code, name in by_name if code not in critical],
-        [Group(category_name(name), []) for code, name in by_name if code in critical],
+        [group for rule, group in groups if group.boxes and not rule.is_critical],
+        [group for rule, group in groups if rule.is_critical],
     )
 
 
@@ -93,18 +99,18 @@ def _channel(person: Person, channel: str, said: Switches) -> Box:
     reasons = [person.suppressed.get((channel, address), "") for address in addresses]
     blocked = reasons[0] if all(reasons) else ""
     hint = mask(channel, addresses[0]) if channel not in {"in_app", "push"} else ""
-    return Box(("", channel), channel_name(channel), said.channels[channel] and not blocked, hint, blocked)
+    is_on = said.channels.get(channel, True) and not blocked
+    return Box(("", channel), channel_name(channel), is_on, hint, blocked)
 
 
-def _group(code: str, name: str, channels: Sequence[Box], said: Switches) -> Group:
-    own = said.categories.get(code, {})
+def _boxes(rule: CategoryRule, channels: Sequence[Box], said: Switches) -> list[Box]:
     boxes = []
     for box in channels:
         channel = box.place[1]
-        is_on = own.get(channel, said.channels[channel]) and not box.blocked
-        if not box.is_fixed:
-            boxes.append(Box((code, channel), box.label, is_on))
-    return Group(category_name(name), boxes)
+        if not box.is_fixed and (rule.channels is None or channel in rule.channels):
+            is_on = said.says(rule.code, channel, default=rule.defaults.get(channel, True))
+            boxes.append(Box((rule.code, channel), box.label, is_on and not box.blocked))
+    return boxes
 
 
 def changed(
@@ -113,23 +119,39 @@ def changed(
     """What the person switched, by the names of boxes: those shown, those that were on, those that are."""
     return {
         box.place: box.name in on
-        for box in sheet.boxes
+        for _, box in sheet.boxes
         if box.name in shown and (box.name in on) is not (box.name in was_on)
     }
 
 
-def settled(wanted: Mapping[Place, bool], said: Switches) -> dict[Place, bool | None]:
-    """As switches: a category that agrees with its channel has none, and follows it from then on."""
-    channels = {**said.channels, **{place[1]: on for place, on in wanted.items() if not place[0]}}
-    return {place: None if place[0] and on is channels[place[1]] else on for place, on in wanted.items()}
+def patch_of(
+    wanted: Mapping[Place, bool], said: Switches, rules: Mapping[str, CategoryRule]
+) -> dict[str, Any]:
+    """As a change of preferences. A channel that is on has no switch, so that no category is overruled by it.
+
+    Nor has a category that agrees with its channel: it follows it from then on.
+    """
+    channels = {channel: None if on else False for (category, channel), on in wanted.items() if not category}
+    after = {channel: on for channel, on in {**said.channels, **channels}.items() if on is not None}
+    by_category: dict[str, dict[str, bool | None]] = {}
+    for (category, channel), on in wanted.items():
+        if category:
+            comes_anyway = after.get(channel, rules[category].defaults.get(channel, True))
+            by_category.setdefault(category, {})[channel] = None if on is comes_anyway else on
+    return {"channels": channels, "categories": by_category}
 
 
-def nothing_but_essential(said: Switches) -> dict[Place, bool | None]:
-    """Every channel off, and no category left that is an exception from it."""
-    kept = {
-        (code, channel): None
-        for code, by_channel in said.categories.items()
-        for channel, on in by_channel.items()
-        if on
+def nothing_but_essential(said: Switches) -> Switches:
+    """Every channel off, and no category or template left that is an exception from it."""
+    return Switches(
+        dict.fromkeys(CHANNELS, False),
+        _without_exceptions(said.categories),
+        _without_exceptions(said.templates),
+    )
+
+
+def _without_exceptions(switches: Mapping[str, Mapping[str, bool]]) -> dict[str, dict[str, bool]]:
+    return {
+        code: {channel: on for channel, on in by_channel.items() if not on}
+        for code, by_channel in switches.items()
     }
-    return {**{("", channel): False for channel in said.channels}, **kept}

@@ -15,7 +15,10 @@ from django.utils import timezone
 from notifications.hosted.answers import back, discreet, page
 from notifications.hosted.visits import Visit, by_link
 from notifications.hosted.words import by_channel, category_name
+from preferences.links import Link
 from preferences.subscription import come_back, leave, look, recipient_of
+from templates_app.models import Template
+from tenants.context import tenant_scope
 
 _LEAVE, _COME_BACK = "leave", "come_back"
 
@@ -27,10 +30,20 @@ def unsubscribe(request: HttpRequest, visit: Visit) -> HttpResponse:
     if request.method != "POST":
         return _shown(request, visit)
     wish = _said(request).get("do", "")
-    (come_back if wish == _COME_BACK else leave)(visit.link)
+    if wish == _COME_BACK:
+        come_back(visit.link)
+    else:
+        leave(visit.link, _templates(visit.link))
     if wish in {_LEAVE, _COME_BACK}:  # somebody pressed a button of ours, and looks at the page
         return back(request, **({"again": "1"} if wish == _COME_BACK else {}))
     return discreet(HttpResponse("Unsubscribed.\n", "text/plain; charset=utf-8"))
+
+
+def _templates(link: Link) -> list[str]:
+    """What the category is told with: who switched one of these on wants it no more, either."""
+    with tenant_scope(link.tenant_id):
+        of_category = Template.objects.filter(tenant_id=link.tenant_id, category=link.category)
+        return list(of_category.values_list("code", flat=True))
 
 
 def _said(request: HttpRequest) -> dict[str, str]:

@@ -16,7 +16,7 @@ _CHANNELS: Mapping[str, Text] = {
     "email": _("Email"),
     "sms": _("Text message"),
     "whatsapp": _("WhatsApp"),
-    "push": _("Push message"),
+    "push": _("Push"),
     "in_app": _("In the app"),
     "slack": _("Slack"),
     "discord": _("Discord"),
@@ -47,6 +47,14 @@ _PLATFORMS: Mapping[str, Text] = {
 }
 
 
+_PER: Mapping[str, Text] = {
+    "hour": _("an hour"),
+    "day": _("a day"),
+    "week": _("a week"),
+    "month": _("a month"),
+}
+
+
 def channel_name(channel: str) -> Text:
     return _CHANNELS.get(channel, channel)
 
@@ -57,6 +65,10 @@ def by_channel(channel: str) -> Text:
 
 def category_name(name: str) -> Text:
     return _SEEDED.get(name, name)
+
+
+def per_name(per: str) -> Text:
+    return _PER.get(per, per)
 
 
 def platform_name(platform: str) -> Text:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,9 +43,10 @@ def ann(transactional_db: None) -> Recipient:
     return ann
 
 
-@pytest.fixture
-def address(ann: Recipient, tmp_path: Path) -> Iterator[str]:
-    log = tmp_path / "log"
+@pytest.fixture(scope="module")
+def address(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One web process for all, on the tests' database."""
+    log = tmp_path_factory.mktemp("web") / "log"
     with web_process(log, DEBUG="true", PREFERENCE_PAGES_PER_MINUTE="1000") as address:
         yield f"http://{address}"
     assert "Traceback" not in log.read_text(), log.read_text()
@@ -139,6 +139,16 @@ def test_it_works(open_page: Callable[..., Page], scripts: bool) -> None:
     expect(switch(page, "Alerts", "Text message")).not_to_be_checked()
 
 
+def test_what_cannot_be_is_said(open_page: Callable[..., Page]) -> None:
+    """Hours that leave no time at all: the browser lets them pass, the rules do not."""
+    page = open_page()
+    page.get_by_role("switch", name="Hold what would ring").check()
+    page.get_by_role("textbox", name="From").fill("07:00")
+    page.get_by_role("button", name="Save").press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("This could not be saved.")
+    shot(page, "preferences-refused")
+
+
 def test_what_was_saved_is_said_without_leaving(open_page: Callable[..., Page]) -> None:
     """The live region stays the same one, or nobody would hear of its change."""
     page = open_page()
@@ -172,8 +182,13 @@ def test_everybody_can_use_it(open_page: Callable[..., Page], scheme: str, local
     page = open_page(color_scheme=scheme, locale=locale)
     assert_for_everybody(page)
     shot(page, f"preferences-phone-{scheme}-{locale}")
+    page.locator("summary").click()
+    page.locator("[name='max:email']").fill("3")
+    page.locator("[name=quiet]").check()
     page.locator("[name=do][value=save]").click()
     expect(page.get_by_role("status")).not_to_be_empty()
+    page.locator("[name=how_long][value=tomorrow]").click()
+    expect(page.locator("[name=how_long][value=end]")).to_be_visible()
     page.get_by_role("switch").first.uncheck()
     page.locator("[name=do][value=save]").click()
     assert_for_everybody(page)

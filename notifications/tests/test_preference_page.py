@@ -16,6 +16,7 @@ from preferences import switches
 from preferences.categories import create_default_categories
 from preferences.links import Link, seal
 from preferences.models import Category, Device, Preference, Recipient
+from preferences.rules.times import DAYS
 from preferences.suppressions import among, suppress
 from preferences.tests.factories import create_recipient
 from templates_app.models import Brand
@@ -67,7 +68,7 @@ def press(recipient: Recipient, sent: dict[str, Any]) -> str:
 
 def told(response: Any) -> str:
     assert response.status_code == 200
-    found = re.search(r'<ul class="said">(.*?)</ul>', said(response))
+    found = re.search(r'<ul class="said[^"]*">(.*?)</ul>', said(response))
     return " ".join(re.findall(r"<li>(.*?)</li>", found[1])) if found else ""
 
 
@@ -114,6 +115,127 @@ def test_only_what_was_changed_is_written(ann: Recipient) -> None:
     assert stored(ann) == {("", "sms"): False, ("marketing", "email"): False}
 
 
+def page_of(recipient: Recipient) -> str:
+    return said(browser().get(url(recipient)))
+
+
+def test_quiet_hours(ann: Recipient) -> None:
+    shown = re.search(r'name="quiet_shown" value="([^"]*)"', page_of(ann))
+    assert shown
+    night = {"do": "save", "quiet_shown": shown[1], "start": "22:00", "end": "07:00", "day": list(DAYS)}
+    assert press(ann, night) == "Nothing was changed."
+    assert press(ann, {**night, "quiet": "on"}) == "Saved. Quiet hours: 22:00 - 07:00"
+    ann.refresh_from_db()
+    assert ann.quiet_hours == {"enabled": True, "start": "22:00", "end": "07:00"}
+    assert "By the clock of UTC." in page_of(ann)
+
+    press(ann, {**night, "quiet": "on", "start": "23:30", "day": ["fri", "sat"]})
+    ann.refresh_from_db()
+    assert ann.quiet_hours == {"enabled": True, "start": "23:30", "end": "07:00", "days": ["fri", "sat"]}
+    assert 'value="23:30"' in page_of(ann)
+
+    shown_now = re.search(r'name="quiet_shown" value="([^"]*)"', page_of(ann))
+    assert shown_now
+    off = {**night, "start": "23:30", "day": ["fri", "sat"], "quiet_shown": shown_now[1]}
+    assert press(ann, off) == "Saved. Quiet hours: off"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"start": "25:00"}, {"start": ""}, {"day": []}, {"start": "07:00"}, {"end": "<b>"}]
+)
+def test_quiet_hours_that_cannot_be_are_refused(ann: Recipient, wrong: dict[str, Any]) -> None:
+    sent = {
+        "do": "save",
+        "quiet": "on",
+        "quiet_shown": "",
+        "start": "22:00",
+        "end": "07:00",
+        "day": list(DAYS),
+    }
+    assert press(ann, {**sent, **wrong}).startswith("This could not be saved.")
+    ann.refresh_from_db()
+    assert ann.quiet_hours is None
+
+
+def test_several_windows_are_shown_and_switched(ann: Recipient) -> None:
+    windows = [
+        {"start": "22:00", "end": "07:00", "days": ["mon"]},
+        {"start": "13:00", "end": "15:00"},
+    ]
+    stored_hours = {"enabled": True, "windows": windows, "timezone": "Asia/Tokyo"}
+    Recipient.objects.filter(pk=ann.pk).update(quiet_hours=stored_hours)
+    page = page_of(ann)
+    assert "You have set several quiet hours elsewhere: Mon 22:00 - 07:00, 13:00 - 15:00." in page
+    assert 'name="start"' not in page
+    assert press(ann, {"do": "save", "quiet_shown": "1"}) == "Saved. Quiet hours: off"
+    ann.refresh_from_db()
+    assert ann.quiet_hours == {**stored_hours, "enabled": False}
+
+
+def test_how_often(ann: Recipient) -> None:
+    assert 'name="cap:email" value=""' in page_of(ann)
+    assert "cap:in_app" not in page_of(ann), "it rings for nobody"
+    sent = {
+        "do": "save",
+        "cap:email": "",
+        "max:email": "2",
+        "per:email": "week",
+        "cap:sms": "",
+        "max:sms": "",
+    }
+    assert press(ann, sent) == "Saved. Email: at most 2 a week"
+    ann.refresh_from_db()
+    assert ann.frequency == {"email": {"max": 2, "per": "week"}}
+    assert 'name="cap:email" value="2 week"' in page_of(ann)
+    assert press(ann, {"do": "save", "cap:email": "2 week", "max:email": ""}) == "Saved. Email: no limit"
+    for wrong in ({"max:email": "-1"}, {"max:email": "x"}, {"max:email": "1", "per:email": "year"}):
+        assert press(ann, {"do": "save", "cap:email": "", **wrong}).startswith("This could not be saved.")
+
+
+@pytest.mark.parametrize(
+    ("how_long", "until"),
+    [
+        ("hour", "2026-05-01T22:30+02:00"),
+        ("tomorrow", "2026-05-02T08:00+02:00"),
+        ("week", "2026-05-08T21:30+02:00"),
+    ],
+)
+def test_a_pause(ann: Recipient, how_long: str, until: str) -> None:
+    Recipient.objects.filter(pk=ann.pk).update(timezone="Europe/Berlin")
+    with time_machine.travel(dt.datetime(2026, 5, 1, 19, 30, tzinfo=dt.UTC), tick=False):
+        assert press(ann, {"do": "pause", "how_long": how_long}).startswith("Not disturbed until May")
+        ann.refresh_from_db()
+        assert ann.do_not_disturb_until == dt.datetime.fromisoformat(until)
+        assert "Nothing rings until May" in page_of(ann)
+        assert press(ann, {"do": "pause", "how_long": "end"}) == "You can be disturbed again."
+    ann.refresh_from_db()
+    assert ann.do_not_disturb_until is None
+
+
+def test_a_category_is_shown_as_it_decides(ann: Recipient) -> None:
+    """Where nothing was said its default counts, and only the channels that it may use are there."""
+    Category.objects.filter(code="marketing").update(channels=["email", "sms"], defaults={"sms": False})
+    shown = form(page_of(ann))
+    assert {name for name in shown["shown"] if name.startswith("marketing")} == {
+        "marketing:email",
+        "marketing:sms",
+    }
+    assert "marketing:sms" not in shown["on"]
+    switched(ann, off=[":sms"])
+    switched(ann, on=[":sms"])
+    assert stored(ann) == {}, "a channel that is on overrules no category"
+    assert "marketing:sms" not in form(page_of(ann))["on"]
+    switched(ann, on=["marketing:sms"])
+    assert stored(ann) == {("marketing", "sms"): True}
+
+
+def test_switches_of_what_is_gone_are_no_matter(ann: Recipient) -> None:
+    gone = switches.Switches(categories={"gone": {"email": False}}, templates={"gone": {"sms": True}})
+    switches.replace(ann, gone)
+    assert switched(ann, off=["marketing:email"]).startswith("Saved.")
+    assert switches.stored(ann).templates == gone.templates
+
+
 @pytest.mark.parametrize(
     "sent",
     [
@@ -123,6 +245,7 @@ def test_only_what_was_changed_is_written(ann: Recipient) -> None:
         {"do": "save", "shown": ["recall:email", "x:y", ":fax", "::", ""], "on": ["x:y"]},
         {"do": "save", "shown": ["recall:email"], "was_on": ["recall:email"]},
         {"do": "forget", "device": "1"},
+        {"do": "save", "quiet": "on", "max:email": "1", "per:email": "day"},
     ],
 )
 def test_what_is_not_on_the_page_changes_nothing(ann: Recipient, sent: dict[str, Any]) -> None:
@@ -138,10 +261,15 @@ def test_essential_categories_are_named_and_have_no_switch(ann: Recipient) -> No
 
 
 def test_everything_but_the_essential(ann: Recipient) -> None:
-    switches.change(ann, {("marketing", "email"): True, ("alert", "sms"): False})
+    said_before = switches.Switches(
+        categories={"marketing": {"email": True}, "alert": {"sms": False}},
+        templates={"sale": {"email": True}},
+    )
+    switches.replace(ann, said_before)
     assert press(ann, {"do": "leave_all"}) == "You now get nothing but what is essential."
     assert form(said(browser().get(url(ann))))["on"] == []
     assert stored(ann)["alert", "sms"] is False
+    assert switches.stored(ann).templates == {}
 
 
 def test_a_device_is_forgotten(ann: Recipient, tenant: Tenant) -> None:
@@ -200,6 +328,13 @@ def test_what_it_says_of_a_change_is_its_own(ann: Recipient) -> None:
     assert "?lang=de&said=" in sent["Location"]
     with time_machine.travel(timezone.now() + dt.timedelta(minutes=2)):
         assert told(browser().get(sent["Location"])) == "", "who reloads has heard it"
+
+
+def test_its_words_are_its_own(ann: Recipient) -> None:
+    """Other apps say "Sichern" for Save, and "E-Mail-Adresse" for Email."""
+    page = said(browser().get(url(ann) + "?lang=de"))
+    assert ">Speichern</button>" in page
+    assert "<span>E-Mail</span>" in page
 
 
 def test_it_looks_as_the_tenant_does(ann: Recipient, tenant: Tenant) -> None:

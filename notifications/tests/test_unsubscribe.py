@@ -12,11 +12,13 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from config import asgi
+from preferences import switches
 from preferences.categories import create_default_categories
 from preferences.links import Link, seal
 from preferences.models import Preference, Recipient, Suppression
 from preferences.subscription import look
 from preferences.tests.factories import create_recipient
+from templates_app.tests.factories import create_template
 from tenants.logging import LineFormatter
 from tenants.models import Tenant
 from tenants.tests.factories import create_tenant
@@ -114,6 +116,15 @@ def test_a_person_unsubscribes_and_comes_back(ann: Recipient, tenant: Tenant) ->
 
     assert "You are subscribed again" in press(link, "come_back")
     assert look(link).is_on
+
+
+def test_what_was_switched_on_for_one_template_is_off_too(ann: Recipient, tenant: Tenant) -> None:
+    create_template(tenant, "sale", category="marketing")
+    create_template(tenant, "order", category="transactional")
+    on = {"email": True}
+    switches.replace(ann, switches.Switches(templates={"sale": on, "order": on}))
+    browser().post(url(link_for(ann, tenant)), ONE_CLICK)
+    assert switches.stored(ann).templates == {"order": on}
 
 
 def test_a_stranger_is_not_written_to_any_more(tenant: Tenant) -> None:

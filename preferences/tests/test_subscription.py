@@ -13,7 +13,7 @@ from preferences import switches
 from preferences.categories import create_default_categories
 from preferences.directory import resolve
 from preferences.links import Link
-from preferences.models import Preference, Recipient
+from preferences.models import Category, Preference, Recipient
 from preferences.rules import CategoryRule
 from preferences.subscription import come_back, is_optional, leave, look
 from preferences.suppressions import among, suppress
@@ -147,3 +147,21 @@ def test_many_clicks_at_once_are_one(ann: Recipient) -> None:
             done.result()
     assert Preference.objects.count() == 1
     assert not look(link).is_on
+
+
+def test_what_was_switched_on_for_a_template_alone_is_left_too(ann: Recipient) -> None:
+    said = switches.Switches(templates={"sale": {"email": True, "sms": True}, "order": {"email": True}})
+    switches.replace(ann, said)
+    leave(link_of(ann), templates=["sale"])
+    kept = switches.stored(ann)
+    assert kept.templates == {"sale": {"sms": True}, "order": {"email": True}}
+    assert kept.categories == {"marketing": {"email": False}}
+
+
+def test_a_category_that_is_off_until_somebody_asks_is_asked_for(ann: Recipient) -> None:
+    Category.objects.filter(code="marketing").update(defaults={"email": False})
+    link = link_of(ann)
+    assert not look(link).is_on
+    come_back(link)
+    assert look(link).is_on
+    assert switches.stored(ann).categories == {"marketing": {"email": True}}

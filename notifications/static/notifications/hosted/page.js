@@ -15,7 +15,9 @@ function take(text, pressed) {
   const said = document.getElementById("said");
   const news = answer.getElementById("said").cloneNode(true).childNodes;
   answer.getElementById("said").replaceWith(said);
+  const wereOpen = [...document.querySelectorAll("details")].map((details) => details.open);
   document.getElementById("main").replaceChildren(...answer.getElementById("main").childNodes);
+  document.querySelectorAll("details").forEach((details, place) => (details.open = wereOpen[place]));
   said.replaceChildren(...news);
   (document.getElementById(pressed) ?? said).focus({ preventScroll: true });
   said.scrollIntoView({ block: "nearest" });

@@ -25,7 +25,6 @@ IMPERSONAL = {
     "notifications.Erasure": "whose it is goes when it is done",
     "preferences.Category": "a tenant's kinds of messages, and its rules for them",
     "tenants.ApiKey": "a service's",
-    "tenants.LookupValue": "a tenant's own lists of values",
     "tenants.LookupValue": "a list of values, written by operators",
     "tenants.Tenant": "settings, written by operators; who is to be told of failures is named by them",
 }

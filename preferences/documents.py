@@ -71,6 +71,11 @@ class RecipientToken(BaseModel):
     expires_at: dt.datetime
 
 
+class PageLink(BaseModel):
+    url: str
+    expires_at: dt.datetime
+
+
 class ChannelDocument(BaseModel):
     channel: str
     enabled: bool

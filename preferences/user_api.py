@@ -14,7 +14,8 @@ from rest_framework.views import APIView
 from preferences import recipients, switches
 from preferences.addresses import DeviceFields
 from preferences.channels import CHANNELS
-from preferences.documents import ChannelDocument, DeviceToken, Enabled
+from preferences.documents import ChannelDocument, DeviceToken, Enabled, PageLink
+from preferences.links import Link, preferences_url, seal
 from preferences.models import Recipient
 from tenants.authentication import RecipientIdentity, RecipientTokenAuthentication
 from tenants.parsing import validate
@@ -48,6 +49,19 @@ class ChannelView(OwnView):
         enabled = validate(Enabled, request.data).enabled
         switches.set_channel(self.recipient(request), channel, enabled=enabled)
         return Response(ChannelDocument(channel=channel, enabled=enabled).model_dump())
+
+
+class PageLinkView(OwnView):
+    @extend_schema(request=None, responses={201: PageLink})
+    def post(self, request: Request) -> Response:
+        """A link to the hosted page of one's own preferences, for as long as the token is valid.
+
+        Whoever has it can change them: open it in a browser of the recipient's, and keep it nowhere.
+        """
+        recipient, until = self.recipient(request), self.identity(request).expires_at
+        token = seal(Link(recipient.tenant_id, recipient.pk, until))
+        document = PageLink(url=preferences_url(token), expires_at=until)
+        return Response(document.model_dump(), status=201)
 
 
 class OwnDevicesView(OwnView):

@@ -1,5 +1,26 @@
 """The channels, in the order people name them."""
 
-from tenants.channels import CHANNELS
+from typing import Annotated
 
-__all__ = ["CHANNELS"]
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
+
+from tenants.channels import CHANNELS
+from tenants.frequency import EVERYTHING
+
+__all__ = ["CHANNELS", "Capped", "KnownChannel"]
+
+
+def _known(name: str) -> str:
+    if name not in CHANNELS:
+        raise PydanticCustomError("unknown_channel", "There is no such channel.")
+    return name
+
+
+def _capped(name: str) -> str:
+    return name if name == EVERYTHING else _known(name)
+
+
+KnownChannel = Annotated[str, AfterValidator(_known)]
+Capped = Annotated[str, AfterValidator(_capped)]
+"""What a cap may count: a channel, or all of them."""

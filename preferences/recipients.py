@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from preferences import devices
+from preferences import changes, devices
 from preferences.addresses import DeviceFields, RecipientFields
 from preferences.directory import FIELDS, Key, resolve
 from preferences.models import Device, Recipient
@@ -26,9 +26,12 @@ def replace(tenant: Tenant, key: Key, fields: RecipientFields) -> bool:
     """
     described = {field: getattr(fields, field) or "" for field in FIELDS}
     with tenant_scope(tenant.pk):
-        _, created = Recipient.objects.update_or_create(
+        before = _named(tenant, key).select_for_update().values_list("timezone", flat=True).first()
+        recipient, created = Recipient.objects.update_or_create(
             tenant=tenant, type=key[0], external_id=key[1], defaults=described
         )
+        if not created and before != recipient.timezone:
+            changes.of_recipients(tenant.pk, [recipient.pk])
         if fields.devices is not None:
             _replace_devices(tenant, key, fields.devices)
     return created
@@ -44,9 +47,12 @@ def change(tenant: Tenant, key: Key, fields: RecipientFields) -> bool:
         recipient = _named(tenant, key).select_for_update().first()
         if recipient is None:
             return False
+        is_moved = given.get("timezone", recipient.timezone) != recipient.timezone
         for field, value in given.items():
             setattr(recipient, field, value)
         recipient.save(update_fields=[*given, "updated_at"])
+        if is_moved:
+            changes.of_recipients(tenant.pk, [recipient.pk])
         if "devices" in fields.model_fields_set:
             _replace_devices(tenant, key, fields.devices or [])
     return True

@@ -11,19 +11,18 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pydantic import AwareDatetime, Field, RootModel, StrictBool
+from pydantic import AwareDatetime, Field, StrictBool
 
 from preferences import changes, switches
-from preferences.channels import CHANNELS
+from preferences.channels import Capped, KnownChannel
 from preferences.hours import Cap, QuietHoursBody
 from preferences.models import Recipient
 from preferences.switches import Switches
 from tenants.context import tenant_scope
-from tenants.frequency import EVERYTHING
-from tenants.parsing import RequestModel, validate
+from tenants.parsing import Patch, RequestModel, merge_patch, validate
 from tenants.problems import FieldError, escape, invalid
 
-ByChannel = dict[str, StrictBool]
+ByChannel = dict[KnownChannel, StrictBool]
 
 
 class Stated(RequestModel):
@@ -38,15 +37,11 @@ class Stated(RequestModel):
     templates: dict[str, ByChannel] = {}
     quiet_hours: QuietHoursBody | None = None
     do_not_disturb_until: AwareDatetime | None = Field(None, lt=dt.datetime(3000, 1, 1, tzinfo=dt.UTC))
-    frequency: dict[str, Cap] = {}
+    frequency: dict[Capped, Cap] = {}
 
     @property
     def switches(self) -> Switches:
         return Switches(self.channels, self.categories, self.templates)
-
-
-class Patch(RootModel[dict[str, Any]]):
-    """Some of it, with null for what is to be taken away: what comes of it is checked, not this."""
 
 
 def read(recipient: Recipient) -> dict[str, Any]:
@@ -92,19 +87,7 @@ def change(recipient: Recipient, patch: Patch, known: Known) -> None:
         hold(recipient)
         said = switches.stored(recipient)
         present = {**read(recipient), **asdict(said)}
-        _write(recipient, checked(_merged(present, patch.root), known))
-
-
-def _merged(target: Any, patch: Any) -> Any:
-    if not isinstance(patch, Mapping):
-        return patch
-    merged = dict(target) if isinstance(target, Mapping) else {}
-    for name, value in patch.items():
-        if value is None:
-            merged.pop(name, None)
-        else:
-            merged[name] = _merged(merged.get(name), value)
-    return merged
+        _write(recipient, checked(merge_patch(present, patch.root), known))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,34 +99,21 @@ class Known:
 
 
 def checked(document: Any, known: Known) -> Stated:
-    """The document, or a 400 `Problem` that points at each name that there is none of."""
+    """The document, or a 400 `Problem` that points at each code that there is none of."""
     stated = validate(Stated, document)
     errors = [
-        *_unknown_channels(stated.channels, "/channels"),
-        *_unknown_codes(stated.categories, known.categories, "category", "/categories"),
-        *_unknown_codes(stated.templates, known.templates(stated.templates), "template", "/templates"),
-        *_unknown_channels(stated.frequency.keys() - {EVERYTHING}, "/frequency"),
+        *_unknown(stated.categories, known.categories, "category", "/categories"),
+        *_unknown(stated.templates, known.templates(stated.templates), "template", "/templates"),
     ]
     if errors:
         raise invalid(errors)
     return stated
 
 
-def _unknown_codes(
-    switches: Mapping[str, ByChannel], known: Collection[str], kind: str, root: str
-) -> Iterator[FieldError]:
-    for code, channels in switches.items():
-        pointer = f"{root}/{escape(code)}"
+def _unknown(given: Iterable[str], known: Collection[str], kind: str, root: str) -> Iterator[FieldError]:
+    for code in given:
         if code not in known:
-            yield FieldError(pointer, f"unknown_{kind}", f"There is no such {kind}.")
-        yield from _unknown_channels(channels, pointer)
-
-
-def _unknown_channels(given: Iterable[str], pointer: str) -> Iterator[FieldError]:
-    for channel in given:
-        if channel not in CHANNELS:
-            detail = f"Channels are {', '.join(CHANNELS)}."
-            yield FieldError(f"{pointer}/{escape(channel)}", "unknown_channel", detail)
+            yield FieldError(f"{root}/{escape(code)}", f"unknown_{kind}", f"There is no such {kind}.")
 
 
 def hold(recipient: Recipient) -> None:

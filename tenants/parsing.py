@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 
 from tenants.problems import FieldError, Problem, escape, invalid
 
@@ -25,6 +25,23 @@ class RequestModel(BaseModel):
 
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+class Patch(RootModel[dict[str, Any]]):
+    """Some of a document, with null for what is to be taken away: what comes of it is checked, not this."""
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """The document after a JSON Merge Patch (RFC 7396, section 2)."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, Mapping) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge_patch(merged.get(name), value)
+    return merged
 
 
 def parse_json(raw: bytes) -> Any:

@@ -5,8 +5,10 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from preferences import changes
 from preferences.categories import create_default_categories
 from tenants.admin.tenants import TenantAdmin
+from tenants.context import tenant_scope
 from tenants.models import Tenant
 
 admin.site.unregister(Tenant)
@@ -30,3 +32,6 @@ class FurnishedTenantAdmin(TenantAdmin):
         super().save_model(request, obj, form, change)
         if not change:
             create_default_categories(obj)
+            return
+        with tenant_scope(obj.pk):
+            changes.of_tenant(obj.pk)

@@ -19,11 +19,11 @@ from preferences import recipients, stated
 from preferences.categories import categories
 from preferences.documents import Address
 from preferences.models import Recipient
-from preferences.stated import Known, Patch, Stated
+from preferences.stated import Known, Stated
 from preferences.user_api import OwnView
 from templates_app.models import Template
 from tenants.context import tenant_scope
-from tenants.parsing import validate
+from tenants.parsing import Patch, validate
 
 _TYPE = OpenApiParameter("type", str, default="user", description="The recipient's type.")
 

@@ -17,8 +17,9 @@ from preferences import recipients, stated, switches
 from preferences.categories import categories
 from preferences.directory import opt_in
 from preferences.models import Recipient
-from preferences.stated import Known, Patch
+from preferences.stated import Known
 from tenants.context import tenant_scope
+from tenants.parsing import Patch
 from tenants.problems import Problem
 
 

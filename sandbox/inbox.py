@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from sandbox.faults import Fault, Faults
 from sandbox.handshake import is_confirmed
 from sandbox.store import Filters, Message, Store
+from sandbox.unsubscribing import NoButtonError, UnreachableError, press
 from sandbox.webhooks import Webhook, Webhooks
 
 STATIC = Path(__file__).parent / "static"
@@ -46,6 +47,7 @@ class Inbox:
             web.delete("/api/messages", self.clear_messages),
             web.get("/api/messages/{id}", self.get_message),
             web.get("/api/messages/{id}/html", self.get_html),
+            web.post("/api/messages/{id}/unsubscribe", self.unsubscribe),
             web.get("/api/stream", self.stream),
             web.get("/api/faults", self.list_faults),
             web.delete("/api/faults", self.clear_faults),
@@ -74,6 +76,19 @@ class Inbox:
             raise not_found("This message has no HTML part.")
         text = HEAD.sub(r'\g<0><base target="_blank">', html, count=1)
         return web.Response(text=text, content_type="text/html", headers=headers)
+
+    async def unsubscribe(self, request: web.Request) -> web.Response:
+        """Press the button of one-click; what came back is kept with the message."""
+        message = self._message(request)
+        try:
+            outcome = await press(message.content.headers)
+        except NoButtonError:
+            return problem(409, "no_one_click", "This message cannot be left by one click.")
+        except UnreachableError as error:
+            return problem(502, "unreachable", f"Nobody answered: {error}.")
+        message.state["unsubscribe"] = outcome
+        self._store.changed()
+        return json(outcome)
 
     async def clear_messages(self, request: web.Request) -> web.Response:
         self._store.clear()

@@ -1,6 +1,6 @@
 /** One message, as the person would see it and as it came over the wire. */
 import { channelOf } from "./channels.js";
-import { clock, element, when } from "./dom.js";
+import { api, clock, element, when } from "./dom.js";
 
 const PICTURE = { email: mail, sms: phone, whatsapp: chat };
 let chosen = "Message"; // the tab stays when another message is opened
@@ -46,8 +46,32 @@ function heading(message, close) {
     {},
     element("button.button.quiet.back", { type: "button", onclick: close, "aria-label": "Back to the list" }, "←"),
     element("div", {}, element("h1", {}, title),
-      element("p", {}, element("span", {}, message.headers.From ?? message.from), " → ", element("span", {}, message.to))),
+      element("p", {}, element("span", {}, message.headers.From ?? message.from), " → ", element("span", {}, message.to),
+        unsubscribe(message))),
   );
+}
+
+const header = (message, name) =>
+  Object.entries(message.headers).find(([each]) => each.toLowerCase() === name)?.[1] ?? "";
+
+/** As mail programs show it beside the sender; the sandbox posts for it, for a page may not post elsewhere. */
+function unsubscribe(message) {
+  const oneClick = /<\s*https?:/.test(header(message, "list-unsubscribe")) && header(message, "list-unsubscribe-post");
+  if (!oneClick) return null;
+  const outcome = element("span.outcome", { role: "status" });
+  const tell = ({ status, answer }) => outcome.replaceChildren(
+    element(status < 300 ? "span.receipt.good" : "span.receipt.bad", {}, `${status} ${answer}`));
+  const press = async (event) => {
+    event.target.disabled = true;
+    try {
+      tell(await api(`/api/messages/${message.id}/unsubscribe`, { method: "POST" }));
+    } catch (error) {
+      outcome.replaceChildren(element("span.receipt.bad", {}, error.message));
+    }
+    event.target.disabled = false;
+  };
+  if (message.data.unsubscribe) tell(message.data.unsubscribe);
+  return element("span.unsubscribe", {}, element("button", { type: "button", onclick: press }, "Unsubscribe"), outcome);
 }
 
 function facts(message) {

@@ -64,6 +64,19 @@ def drain() -> Callable[[], list[str]]:
     return _drain
 
 
+@pytest.fixture
+def told(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """What a test came to, to be read at the end of the run though it passes."""
+    return lambda said: request.node.user_properties.append(("told", said))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for report in terminalreporter.getreports("passed"):
+        for name, said in report.user_properties:
+            if name == "told":
+                terminalreporter.write_line(str(said))
+
+
 def _drain() -> list[str]:
     _import_tasks()
     with current_app.connection_for_read() as connection:

@@ -1,5 +1,5 @@
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -7,7 +7,16 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from config.embedded import account as accounts
 from config.tasks import tick
+from config.tests.logs import show_logs
 from config.tests.processes import wait_until, working_in
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    home = getattr(item, "funcargs", {}).get("home")
+    show_logs(report, home and home.parent)
+    return report
 
 
 @pytest.fixture

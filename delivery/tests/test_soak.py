@@ -9,14 +9,14 @@ import itertools
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.utils import timezone
-from pytest_django.fixtures import Settings
+from pytest_django import DjangoDbBlocker, Settings
 
 from config import sandboxed
 from config.embedded.valkey import free_port
@@ -49,26 +49,36 @@ WEATHER: tuple[Mapping[str, Any], ...] = (
 )
 
 
-@pytest.fixture
-def _vendor(sandbox: RunningSandbox, settings: Settings, tmp_path: Path) -> Iterator[None]:
-    """The sandbox, which posts its receipts to a real web process."""
+@pytest.fixture(scope="session")
+def web_logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("web")
+
+
+@pytest.fixture(scope="session")
+def web(web_logs: Path, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """A real web process, which takes the receipts of all; its URL."""
     port = free_port()
-    settings.SANDBOX_URL, settings.PUBLIC_URL = sandbox.http_url, f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{port}"
+    with web_process(web_logs / "web.log", port, PUBLIC_URL=url):
+        yield url
+
+
+@pytest.fixture
+def _vendor(sandbox: RunningSandbox, settings: Settings, web: str) -> Iterator[None]:
+    """The sandbox, which posts its receipts to the web process."""
+    settings.SANDBOX_URL, settings.PUBLIC_URL = sandbox.http_url, web
     settings.SANDBOX_SMTP_PORT, settings.SANDBOX_SMPP_PORT = sandbox.smtp_port, sandbox.ports["smpp"]
     settings.NOTIFICATION_PRIVATE_NETWORKS = ["127.0.0.0/8"]
     settings.NOTIFICATION_SEND_TIMEOUT = 0.5
-    with web_process(tmp_path / "web.log", port, PUBLIC_URL=settings.PUBLIC_URL):
-        yield
-        close_all()
-        all_told()
+    yield
+    close_all()
+    all_told()
     sandbox.clear()
 
 
 @pytest.mark.usefixtures("_vendor")
 @pytest.mark.parametrize(("channel", "provider"), sorted(sandboxed.SETTINGS))
-def test_it_works(
-    channel: str, provider: str, sandbox: RunningSandbox, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_it_works(channel: str, provider: str, sandbox: RunningSandbox, told: Callable[[str], None]) -> None:
     tenant = create_tenant()
     create_account(tenant, channel, provider, dict(sandboxed.settings_of(channel, provider, "soak")))
     ids = accepted(tenant, channel, provider)
@@ -85,12 +95,10 @@ def test_it_works(
     unexplained = {id: count for id, count in came.items() if count > 1 + unknown[id]}
     assert not unexplained, "none came twice that is not known to have been in doubt"
     refused = sum(row.status == "failed" for row in rows.values())
-    with capsys.disabled():
-        twice = sum(came.values()) - len(came)
-        print(
-            f"\n{channel} by {provider}: {N} in {seconds:.1f} s, {refused} refused, "
-            f"{sum(unknown.values())} unknown attempts, {twice} twice"
-        )
+    told(
+        f"{channel} by {provider}: {N} in {seconds:.1f} s, {refused} refused, "
+        f"{sum(unknown.values())} unknown attempts, {sum(came.values()) - len(came)} twice"
+    )
 
 
 def accepted(tenant: Tenant, channel: str, provider: str) -> list[UUID]:

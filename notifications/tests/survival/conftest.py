@@ -8,25 +8,26 @@ from pathlib import Path
 
 import pytest
 
+from config.tests.logs import show_logs
 from notifications.tests.survival.accounting import Account, Summary
 from notifications.tests.survival.stack import Stack, running_stack
 
 SEED = 20
-TAIL = 30  # lines of each log
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A failure shows what the processes said last."""
     report = yield
     stack = getattr(item, "funcargs", {}).get("stack")
-    if report.failed and stack is not None:
-        report.sections += [(log.name, _tail(log)) for log in sorted(stack.home.glob("*.log"))]
+    show_logs(report, stack and stack.home)
     return report
 
 
-def _tail(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-TAIL:])
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All in one process of xdist, which starts the installation once."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.xdist_group("survival"))
 
 
 @pytest.fixture(scope="session")
@@ -57,11 +58,5 @@ def dice() -> random.Random:
 
 
 @pytest.fixture
-def show(capsys: pytest.CaptureFixture[str]) -> Callable[[Summary], None]:
-    """Prints past pytest's capture: what a run came to is wanted when it passes, too."""
-
-    def print_it(summary: Summary) -> None:
-        with capsys.disabled():
-            print(f"\n{summary}")
-
-    return print_it
+def show(told: Callable[[str], None]) -> Callable[[Summary], None]:
+    return lambda summary: told(str(summary))

@@ -33,6 +33,7 @@ class Client:
     answers: Counter[int] = field(default_factory=Counter)
     broken: int = 0
     slowest: float = 0.0
+    given_up: bool = False
 
     def __post_init__(self) -> None:
         self._session = requests.Session()
@@ -63,12 +64,13 @@ class Client:
 
     def _insist(self, door: str, body: dict[str, Any], key: str) -> Any:
         deadline = time.monotonic() + GIVES_UP
-        while True:
+        while not self.given_up:
             assert time.monotonic() < deadline, f"{key} was not accepted in time: {self.answers}"
             answer = self._try(door, body, key)
             if answer is not None and answer.status_code == 202:
                 return answer.json()
             time.sleep(_PAUSE)
+        raise InterruptedError("the test has failed meanwhile")
 
     def _try(self, door: str, body: dict[str, Any], key: str) -> requests.Response | None:
         began = time.monotonic()
@@ -94,8 +96,13 @@ def sending(client: Client, names: Sequence[str]) -> Iterator[None]:
     failures: list[BaseException] = []
     thread = threading.Thread(target=_keep, args=(failures, client, names), daemon=True)
     thread.start()
-    yield
-    thread.join(GIVES_UP)
+    try:
+        yield
+    except BaseException:
+        client.given_up = True  # the next test has the installation to itself
+        raise
+    finally:
+        thread.join(GIVES_UP)
     assert not thread.is_alive()
     if failures:
         raise failures[0]

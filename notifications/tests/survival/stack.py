@@ -39,7 +39,7 @@ SETTINGS = {
 }
 RUNS = "survival:runs"
 """A hash in Valkey: how often each task ran that `twice` published."""
-STARTS = 40  # seconds that a process of ours may take to start on a busy machine
+STARTS = 90  # seconds that a process of ours may take to start on a busy machine
 
 _number = count(1)
 
@@ -67,9 +67,14 @@ class Process:
 
     @property
     def children(self) -> list[psutil.Process]:
+        """Its pool, less those that have died and nobody has buried yet."""
         with suppress(psutil.NoSuchProcess):
-            return psutil.Process(self._process.pid).children()
+            return [child for child in psutil.Process(self._process.pid).children() if _lives(child)]
         return []
+
+    def wait_for_pool(self) -> None:
+        wait_until(lambda: not self.alive or len(self.children) >= POOL, STARTS)
+        assert self.alive, self.log.read_text()
 
     def kill(self) -> None:
         """kill -9: it can tell nobody."""
@@ -81,13 +86,24 @@ class Process:
 
     def freeze(self) -> None:
         """Hung, with all its children: alive to the machine, silent to everybody else."""
-        for process in (psutil.Process(self._process.pid), *self.children):
-            process.suspend()
+        for pid in (self._process.pid, *(child.pid for child in self.children)):
+            _signal(pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        with suppress(psutil.NoSuchProcess):
-            for process in (*self.children, psutil.Process(self._process.pid)):
-                process.resume()
+        for pid in (*(child.pid for child in self.children), self._process.pid):
+            _signal(pid, signal.SIGCONT)
+
+
+def _lives(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
+def _signal(pid: int, signum: signal.Signals) -> None:
+    """One that has ended meanwhile is no reason to leave the others frozen."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signum)
 
 
 @dataclass(frozen=True)
@@ -110,8 +126,7 @@ class Stack:
         command = ["celery", "--quiet", "-A", app, "worker", *options]
         env = self.env | {"NOTIFICATION_LEASE_SECONDS": str(lease)}
         with _process("worker", command, env, self.home) as worker:
-            wait_until(lambda: not worker.alive or len(worker.children) >= POOL, STARTS)
-            assert worker.alive, worker.log.read_text()
+            worker.wait_for_pool()
             yield worker
 
     @contextmanager

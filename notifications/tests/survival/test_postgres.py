@@ -10,7 +10,7 @@ from notifications.tests.survival.accounting import Account, Summary
 from notifications.tests.survival.client import Client, sending
 from notifications.tests.survival.stack import Stack
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(480)]
 
 Show = Callable[[Summary], None]
 
@@ -26,7 +26,7 @@ def test_postgres_restarted(stack: Stack, account: Account, show: Show) -> None:
         for moment in MOMENTS:
             account.wait_for(moment)
             stack.postgres.restart()
-        account.wait_for_the_end()
+        account.wait_for_the_end(names, client)
     summary = account.close(names, client)
     assert not summary.duplicates, "whoever had sent was there to write it down"
     show(summary)
@@ -44,5 +44,5 @@ def test_it_says_that_it_is_away_while_postgres_is(stack: Stack, account: Accoun
         finally:
             if not stack.postgres.alive:
                 stack.postgres.start()
-        account.wait_for_the_end()
+        account.wait_for_the_end(names, client)
     show(account.close(names, client))

@@ -13,7 +13,7 @@ from notifications.tests.survival.accounting import Account, Summary
 from notifications.tests.survival.client import Client
 from notifications.tests.survival.stack import RUNS, Stack
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(480)]
 
 CHANNELS = ("sms", "email", "in_app")
 NOTIFICATIONS = 300
@@ -30,7 +30,7 @@ def test_every_task_delivered_twice(stack: Stack, account: Account, show: Callab
             running.enter_context(stack.worker(TWICE, lease=LEASE))
         client = Client(running.enter_context(stack.web(f"{TWICE}_asgi:application")), stack.key, CHANNELS)
         client.send(names)
-        account.wait_for_the_end()
+        account.wait_for_the_end(names, client)
         wait_until(lambda: all(set(runs(stack, task)) == {2} for task in TASKS))
     summary = account.close(names, client)
     assert (summary.unknown, summary.duplicates) == (0, 0)

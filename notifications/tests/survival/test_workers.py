@@ -12,9 +12,9 @@ import pytest
 from config.tests.processes import wait_until
 from notifications.tests.survival.accounting import Account, Summary
 from notifications.tests.survival.client import Client, sending
-from notifications.tests.survival.stack import POOL, Process, Stack
+from notifications.tests.survival.stack import STARTS, Process, Stack
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(480)]
 
 Show = Callable[[Summary], None]
 Dice = random.Random
@@ -42,16 +42,21 @@ def moments(dice: Dice, notifications: int) -> list[int]:
 
 
 def test_workers_killed(stack: Stack, account: Account, dice: Dice, show: Show) -> None:
+    """The first while it is alone and surely holds something, the others at any moment."""
     names, client = account.names(NOTIFICATIONS), client_of(stack)
+    first, *others = moments(dice, NOTIFICATIONS)
     with ExitStack() as running, sending(client, names):
         running.enter_context(stack.beat())
+        worker = running.enter_context(stack.worker())
+        account.wait_for(first)
+        freeze_when(worker, lambda: stack.ask(_HELD))
+        worker.kill()
         workers = [running.enter_context(stack.worker()) for _ in range(2)]
-        for moment in moments(dice, NOTIFICATIONS):
+        for moment in others:
             account.wait_for(moment)
-            victim = workers.pop(dice.randrange(2))
-            victim.kill()
+            workers.pop(dice.randrange(2)).kill()
             workers.append(running.enter_context(stack.worker()))
-        account.wait_for_the_end()
+        account.wait_for_the_end(names, client)
     summary = account.close(names, client)
     assert summary.unknown, "somebody was killed between provider and record"
     show(summary)
@@ -63,9 +68,9 @@ def test_pool_processes_killed(stack: Stack, account: Account, dice: Dice, show:
     with stack.beat(), stack.worker() as worker, stack.worker(), sending(client, names):
         for moment in moments(dice, HALF):
             account.wait_for(moment)
+            worker.wait_for_pool()
             dice.choice(worker.children).kill()
-            wait_until(lambda: len(worker.children) == POOL)
-        account.wait_for_the_end()
+        account.wait_for_the_end(names, client)
     show(account.close(names, client))
 
 
@@ -75,9 +80,9 @@ def test_a_worker_hung_while_it_sends(stack: Stack, account: Account, show: Show
         account.wait_for(HALF // 2)
         freeze_when(hung, lambda: stack.ask(_HELD))
         with stack.worker():
-            account.wait_for_the_end()  # the others do not wait for it
+            account.wait_for_the_end(names, client)  # the others do not wait for it
             hung.thaw()
-            wait_until(lambda: bool(stack.ask(_LATE)))
+            wait_until(lambda: bool(stack.ask(_LATE)), STARTS)
     summary = account.close(names, client)
     assert summary.unknown
     show(summary)
@@ -89,7 +94,7 @@ def test_a_worker_hung_in_a_transaction(stack: Stack, account: Account, show: Sh
         account.wait_for(HALF // 2)
         freeze_when(hung, lambda: stack.ask(_IN_TRANSACTION, worker=hung.name))
         with stack.worker():
-            account.wait_for_the_end()
+            account.wait_for_the_end(names, client)
             hung.thaw()
     show(account.close(names, client))
 
@@ -103,4 +108,4 @@ def freeze_when(worker: Process, is_caught: Callable[[], list[Any]]) -> None:
             worker.thaw()
         return bool(found)
 
-    wait_until(caught, 30)
+    wait_until(caught, STARTS)

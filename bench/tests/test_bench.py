@@ -48,7 +48,7 @@ def pipeline(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def assert_nothing_is_left(members: list[psutil.Process], home: Path) -> None:
-    gone, alive = psutil.wait_procs(members, timeout=10)
+    gone, alive = psutil.wait_procs(members, timeout=60)
     assert gone
     assert alive == []
     assert not home.exists()

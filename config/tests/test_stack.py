@@ -20,7 +20,7 @@ from config.embedded.valkey import free_port
 from config.stack import Options, _check_ports
 from config.tests.processes import ROOT, belonging_to, wait_until, working_in
 
-STARTS = 60  # seconds; four Django processes on a busy machine
+STARTS = 150  # seconds; four Django processes on a very busy machine
 PROGRAMS = ("worker", "beat", "sandbox", "uvicorn")
 
 
@@ -78,6 +78,7 @@ def named(home: Path, word: str) -> list[psutil.Process]:
 
 
 @pytest.mark.chaos
+@pytest.mark.timeout(4 * STARTS)
 def test_it_works(home: Path) -> None:
     with stack(home) as (process, url):
         assert urllib.request.urlopen(f"{url}/health/ready").status == 200
@@ -102,6 +103,7 @@ def kill_everything(home: Path) -> None:
 
 
 @pytest.mark.chaos
+@pytest.mark.timeout(4 * STARTS)
 def test_it_leaves_nothing_after_sigterm(home: Path) -> None:
     with stack(home, "--no-sandbox") as (process, _):
         assert named(home, "sandbox") == []
@@ -110,6 +112,7 @@ def test_it_leaves_nothing_after_sigterm(home: Path) -> None:
 
 
 @pytest.mark.chaos
+@pytest.mark.timeout(4 * STARTS)
 def test_it_leaves_nothing_after_kill(home: Path) -> None:
     with stack(home) as (process, _):
         process.kill()

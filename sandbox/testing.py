@@ -16,7 +16,7 @@ from sandbox.server import serving
 from sandbox.store import CAPACITY
 from sandbox.vendors import discover
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 _direct = build_opener(ProxyHandler({}))  # this machine is not behind the proxy the environment names
 

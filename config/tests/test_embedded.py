@@ -157,7 +157,7 @@ def test_it_replaces_what_a_killed_owner_left(home: Path) -> None:
         remember(running, "bell")
     orphan = _start_orphan(home)
     with engines() as running:
-        assert orphan.wait(10) == 0
+        assert orphan.wait(60) == 0
         assert words(running) == ["bell"]
 
 

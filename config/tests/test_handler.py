@@ -42,7 +42,7 @@ def port() -> Iterator[int]:
 def call(
     port: int, method: str, path: str, body: Any = None, **headers: str
 ) -> tuple[int, dict[str, str], bytes]:
-    client = HTTPConnection("127.0.0.1", port, timeout=10)
+    client = HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         client.request(method, path, body, headers, encode_chunked="Transfer-Encoding" in headers)
         answer = client.getresponse()

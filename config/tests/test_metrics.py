@@ -65,8 +65,8 @@ def test_it_shows_how_late_each_stage_is() -> None:
 
     seen = samples()
 
-    assert 120 <= seen["carillon_oldest_due_seconds", "plan"] < 125
-    assert 120 <= seen["carillon_oldest_due_seconds", "dispatch"] < 125
+    assert 120 <= seen["carillon_oldest_due_seconds", "plan"] < 180
+    assert 120 <= seen["carillon_oldest_due_seconds", "dispatch"] < 180
     assert seen["carillon_oldest_due_seconds", "schedule"] == 0
 
 

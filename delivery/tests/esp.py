@@ -244,12 +244,12 @@ class EspContract(HttpContract):
 
     def test_a_mail_that_waits_has_not_failed(self, sandbox: RunningSandbox) -> None:
         heard = self.heard(sandbox, "defer@simulator.carillon.test", 2)
-        assert heard[0].error is None
-        assert heard[1].status == "delivered"
+        assert "delivered" in {receipt.status for receipt in heard}
+        assert [receipt.error for receipt in heard] == [None, None]
 
     def test_a_complaint_is_one(self, sandbox: RunningSandbox) -> None:
         heard = self.heard(sandbox, "complaint@simulator.carillon.test", 2)
-        assert [receipt.status for receipt in heard] == ["delivered", "complained"]
+        assert sorted(receipt.status for receipt in heard) == ["complained", "delivered"]
 
     def test_a_receipt_that_comes_twice_has_one_id(self, sandbox: RunningSandbox) -> None:
         sandbox.fault(self.provider.name, duplicate_receipts=1)

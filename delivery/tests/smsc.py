@@ -16,7 +16,7 @@ from smpp34 import DeliverSm, SubmitSm
 
 from sandbox.smsc import Smsc, Taken
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 Answers = Callable[[SubmitSm, int], Taken | None]
 """To a message, by its number, from 1."""

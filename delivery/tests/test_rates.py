@@ -62,19 +62,23 @@ def test_accounts_do_not_share() -> None:
 def test_workers_together_never_exceed_it_in_any_second() -> None:
     limited, workers, total = account(20), 4, 50
     start = Barrier(workers)
-    granted: list[float] = []
+    granted: list[tuple[float, float]] = []  # between which moments
 
     def work(wanted: int) -> None:
         start.wait()
         while len(granted) < total:
-            granted.extend([time.time()] * rates.take(limited, wanted))
+            asked = time.monotonic()
+            taken = rates.take(limited, wanted)
+            granted.extend([(asked, time.monotonic())] * taken)
 
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(work, (1, 3, 7, 20)))
-    at = sorted(granted)
-    busiest = max(sum(begin <= moment < begin + 0.95 for moment in at) for begin in at)
+    busiest = max(
+        sum(begin <= asked and got < begin + 0.95 for asked, got in granted) for begin, _ in granted
+    )
     assert busiest <= 20
-    assert at[total - 1] - at[0] < 4, "and it is not kept below it either"
+    ends = sorted(got for _, got in granted)
+    assert ends[total - 1] - ends[0] < 5, "and it is not kept below it either"
 
 
 @pytest.mark.usefixtures("valkey_away")
@@ -84,38 +88,41 @@ def test_without_valkey_it_lets_all_pass(tenant: Tenant, sandbox: RunningSandbox
     begun = time.monotonic()
     dispatch.run(tenant.pk, ids)
     assert len(sandbox.messages()) == 3
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 6
 
 
-def seconds_until(ids: list[UUID]) -> list[float]:
-    """How long each of those that are held back waits, the first first."""
+def assert_held(ids: list[UUID], *seconds: float, since: dt.datetime) -> None:
+    """How long each of those that are held back waits, counted from a moment between `since` and now."""
     rows = Delivery.objects.filter(pk__in=ids, status="queued", reason=HELD)
-    return sorted((row.due_at - timezone.now()).total_seconds() for row in rows)
+    held = sorted((row.due_at - since).total_seconds() for row in rows)
+    late = (timezone.now() - since).total_seconds()
+    assert len(held) == len(seconds)
+    assert all(wait <= got <= wait + late for wait, got in zip(seconds, held, strict=True)), (held, late)
 
 
 def test_what_is_over_it_is_held_back_one_after_the_other(tenant: Tenant, sandbox: RunningSandbox) -> None:
     create_twilio(tenant, sandbox, rate_per_second=2)
-    ids = create_deliveries(tenant, 6)
+    ids, since = create_deliveries(tenant, 6), timezone.now()
     dispatch.run(tenant.pk, ids)
     assert len(sandbox.messages()) == 2
-    assert seconds_until(ids) == pytest.approx([0.5, 1.0, 1.5, 2.0], abs=0.3)
+    assert_held(ids, 0.5, 1.0, 1.5, 2.0, since=since)
     assert {(look(id).attempt, look(id).tries) for id in ids} == {(0, 0), (1, 0)}
 
 
 def test_newcomers_stand_behind_those_who_wait(tenant: Tenant, sandbox: RunningSandbox) -> None:
     create_twilio(tenant, sandbox, rate_per_second=2)
     dispatch.run(tenant.pk, create_deliveries(tenant, 6))
-    late = create_deliveries(tenant, 2)
+    late, since = create_deliveries(tenant, 2), timezone.now()
     dispatch.run(tenant.pk, late)
-    assert seconds_until(late) == pytest.approx([2.5, 3.0], abs=0.3)
+    assert_held(late, 2.5, 3.0, since=since)
 
 
 def test_the_urgent_stand_behind_the_urgent_only(tenant: Tenant, sandbox: RunningSandbox) -> None:
     create_twilio(tenant, sandbox, rate_per_second=2)
     dispatch.run(tenant.pk, create_deliveries(tenant, 6, priority=9))
-    urgent = create_deliveries(tenant, 1, priority=0)
+    urgent, since = create_deliveries(tenant, 1, priority=0), timezone.now()
     dispatch.run(tenant.pk, urgent)
-    assert seconds_until(urgent) == pytest.approx([0.5], abs=0.3)
+    assert_held(urgent, 0.5, since=since)
 
 
 def test_who_waited_and_is_still_too_early_keeps_its_place(tenant: Tenant, sandbox: RunningSandbox) -> None:
@@ -124,9 +131,10 @@ def test_who_waited_and_is_still_too_early_keeps_its_place(tenant: Tenant, sandb
     dispatch.run(tenant.pk, ids)
     (first, *_) = Delivery.objects.filter(reason=HELD).order_by("due_at").values_list("pk", flat=True)
     make_due(first)
+    since = timezone.now()
     dispatch.run(tenant.pk, [first])
     assert look(first).reason == HELD
-    assert seconds_until([first]) == pytest.approx([1], abs=0.3)
+    assert_held([first], 1, since=since)
 
 
 def test_who_waited_goes_before_newcomers(tenant: Tenant, sandbox: RunningSandbox) -> None:
@@ -139,7 +147,7 @@ def test_who_waited_goes_before_newcomers(tenant: Tenant, sandbox: RunningSandbo
 
 def test_it_expires_what_would_be_held_past_its_deadline(tenant: Tenant, sandbox: RunningSandbox) -> None:
     create_twilio(tenant, sandbox, rate_per_second=1)
-    deadline = timezone.now() + dt.timedelta(seconds=2.5)
+    deadline = timezone.now() + dt.timedelta(seconds=2.99)
     ids = create_deliveries(tenant, 5, deadline=deadline)
     dispatch.run(tenant.pk, ids)
     assert sorted(look(id).status for id in ids) == ["expired", "expired", "queued", "queued", "sent"]

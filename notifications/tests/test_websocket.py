@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from pytest_django import DjangoDbBlocker, Settings
+from websockets.exceptions import ConnectionClosed
 
 from config.embedded import Valkey
 from delivery.models import Delivery
@@ -321,8 +322,17 @@ def test_it_limits_the_sockets_of_a_recipient(web: str, ann: Recipient) -> None:
         with open_tab(web, token_of(ann)) as one_more:
             assert one_more.closed() == 4429
         last.socket.close()
-        with connected(web, ann), connected(web, create_recipient(ann.tenant)):
+        wait_until(lambda: may_connect(web, ann), "the server has noticed")
+        with connected(web, create_recipient(ann.tenant)):
             pass
+
+
+def may_connect(web: str, recipient: Recipient) -> bool:
+    with open_tab(web, token_of(recipient)) as tab:
+        try:
+            return bool(tab.next()["type"] == "connected")
+        except ConnectionClosed:
+            return False
 
 
 def test_it_goes_on_after_valkey_was_away(web: str, ann: Recipient, valkey: Valkey) -> None:

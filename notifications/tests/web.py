@@ -24,7 +24,8 @@ from websockets.typing import Subprotocol
 from config.embedded.valkey import free_port
 from config.processes import end, spawn
 
-DEADLINE = 10
+PATIENCE = 10
+DEADLINE = 60  # seconds; a process of ours takes ten to start on a busy machine
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
@@ -59,7 +60,7 @@ def web_process(log: Path, port: int = 0, /, **env: str) -> Iterator[str]:
         assert process.poll() is None, log.read_text()
         yield address
     finally:
-        end(process, signal.SIGTERM, DEADLINE)
+        end(process, signal.SIGTERM, PATIENCE)
 
 
 def _environment(env: Mapping[str, str]) -> dict[str, str]:

@@ -8,7 +8,16 @@ import pytest
 
 from sandbox.testing import RunningSandbox, running_sandbox
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
+LIFE = (
+    "received",
+    "queued",
+    "sent",
+    "delivered",
+    "undelivered",
+    "failed",
+    "read",
+)  # callbacks overtake each other
 
 
 class Application(Protocol):
@@ -24,7 +33,7 @@ class Application(Protocol):
     news: threading.Condition
 
     def wait_for(self, count: int) -> list[str]:
-        """Waits for so many callbacks and replies, returns their statuses."""
+        """Waits for so many callbacks and replies, puts them in order, returns their statuses."""
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +61,7 @@ class _Endpoint(ThreadingHTTPServer):
     def wait_for(self, count: int) -> list[str]:
         with self.news:
             arrived = self.news.wait_for(lambda: len(self.received) >= count, DEADLINE_S)
+            self.received.sort(key=lambda received: LIFE.index(received[0]["SmsStatus"]))
         statuses = [form["SmsStatus"] for form, _, _ in self.received]
         assert arrived, f"{count} callbacks expected, got {statuses}"
         return statuses

@@ -14,6 +14,7 @@ from delivery.providers.discord.webhook import DiscordWebhook
 from delivery.providers.slack.bot import SlackBot
 from delivery.providers.slack.webhook import SlackWebhook
 from delivery.providers.webhook.standard import StandardWebhook
+from delivery.tests.contract import PATIENCE, SILENCE
 from sandbox.testing import RunningSandbox
 from sandbox.vendors.webhook import SECRET
 
@@ -44,7 +45,7 @@ class Vendor:
             ),
         }
         self.provider, self.address, self.refused, self.account = made[name]
-        self.provider.timeout = 0.5
+        self.provider.timeout = PATIENCE
 
     def send(self, *to: str) -> Sequence[Sent | ProviderError]:
         messages = [Message(id := uuid4(), f"{id}.1", address, WORDS) for address in to or (self.address,)]
@@ -95,6 +96,7 @@ def test_it_fails_as_it_is_told(vendor: Vendor, sandbox: RunningSandbox, status:
 
 def test_it_takes_a_message_and_never_answers(vendor: Vendor, sandbox: RunningSandbox) -> None:
     sandbox.fault(vendor.account, accept_then_timeout=True)
+    vendor.provider.timeout = SILENCE
     assert vendor.error().kind == "unknown"
     assert len(messages(sandbox)) == 1
 

@@ -29,6 +29,7 @@ from delivery.providers.base import (
     Sent,
 )
 from delivery.providers.whatsapp.meta import MetaWhatsApp
+from delivery.tests.contract import PATIENCE, SILENCE
 from sandbox.testing import DEADLINE_S, RunningSandbox
 from sandbox.windows import WINDOW
 
@@ -38,7 +39,7 @@ PICTURE = {"media": {"type": "image", "url": "https://shop.example/shoe.jpg"}}
 _numbers = count(1)
 
 
-def meta(sandbox: RunningSandbox, number: str = "1", timeout: float = 5.0) -> MetaWhatsApp:
+def meta(sandbox: RunningSandbox, number: str = "1", timeout: float = PATIENCE) -> MetaWhatsApp:
     settings: dict[str, Any] = {
         "phone_number_id": number,
         "access_token": "a-token",
@@ -234,7 +235,7 @@ def test_it_fails_as_it_is_told(sandbox: RunningSandbox, status: int, kind: Erro
 
 def test_it_takes_a_message_and_never_answers(sandbox: RunningSandbox) -> None:
     sandbox.fault("meta", accept_then_timeout=True)
-    assert refusal(meta(sandbox, timeout=0.3), message()).kind is ErrorKind.UNKNOWN
+    assert refusal(meta(sandbox, timeout=SILENCE), message()).kind is ErrorKind.UNKNOWN
     assert len(sandbox.messages()) == 1
 
 

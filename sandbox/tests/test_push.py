@@ -20,6 +20,7 @@ from delivery.providers.base import Content, Message, Provider, ProviderError, S
 from delivery.providers.push.fcm import Fcm
 from delivery.providers.push.vapid import authorization, signer
 from delivery.providers.push.webpush import WebPush
+from delivery.tests.contract import PATIENCE, SILENCE
 from delivery.tests.providers.google import PROJECT, key, service_account
 from delivery.tests.push import VAPID_KEY, subscribe
 from sandbox.testing import RunningSandbox
@@ -35,12 +36,12 @@ def fcm(sandbox: RunningSandbox) -> Provider:
         base_url=f"{sandbox.http_url}/fcm",
         token_url=f"{sandbox.http_url}/fcm/token",
     )
-    return Fcm(settings, account=str(uuid4()), timeout=0.5)
+    return Fcm(settings, account=str(uuid4()), timeout=PATIENCE)
 
 
 def webpush() -> Provider:
     settings = WebPush.Settings(private_key=SecretStr(VAPID_KEY), subject="mailto:push@shop.example")
-    return WebPush(settings, timeout=0.5)
+    return WebPush(settings, timeout=PATIENCE)
 
 
 class Vendor:
@@ -112,6 +113,7 @@ def test_it_fails_as_it_is_told(vendor: Vendor, sandbox: RunningSandbox, status:
 
 def test_it_takes_a_message_and_never_answers(vendor: Vendor, sandbox: RunningSandbox) -> None:
     sandbox.fault(vendor.name, accept_then_timeout=True)
+    vendor.provider.timeout = SILENCE
     assert vendor.error().kind == "unknown"
     assert len(sandbox.messages()) == 1
 

@@ -3,7 +3,6 @@ import smtplib
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from sandbox.testing import running_sandbox
 from sandbox.vendors import discover
 
 ROOT = Path(__file__).parents[2]
+AT_ONCE = 8  # seconds: less than it would wait for its clients, more than a busy machine takes
 
 
 def start(*options: str) -> "subprocess.Popen[str]":
@@ -37,21 +37,19 @@ def test_it_works_until_told_to_stop(signum: signal.Signals) -> None:
         assert ready[:3] == ["sandbox", "ready:", "inbox"]
         url, mail = ready[3], ready[ready.index("smtp") + 1]
         smtp_port = int(mail.rpartition(":")[2])
-        requests.put(f"{url}/api/faults/twilio", json={"accept_then_timeout": True}, timeout=5)
+        requests.put(f"{url}/api/faults/twilio", json={"accept_then_timeout": True}, timeout=30)
         sms = b"To=%2B15551234567&From=%2B15005550006&Body=hi"
         path = "/2010-04-01/Accounts/AC1/Messages.json"
         with (
-            requests.get(f"{url}/api/stream", stream=True, timeout=5) as stream,
-            smtplib.SMTP("127.0.0.1", smtp_port, timeout=5) as client,
+            requests.get(f"{url}/api/stream", stream=True, timeout=30) as stream,
+            smtplib.SMTP("127.0.0.1", smtp_port, timeout=30) as client,
         ):
             assert next(stream.iter_lines())
             client.noop()
             with pytest.raises(requests.exceptions.ReadTimeout):
                 requests.post(url + path, sms, auth=("AC1", "x"), timeout=0.2)
             process.send_signal(signum)
-            stopped = time.monotonic()
-            assert process.wait(5) == 0
-            assert time.monotonic() - stopped < 2
+            assert process.wait(AT_ONCE) == 0
             client.close()
         assert process.stderr is not None
         assert process.stderr.read() == ""
@@ -60,7 +58,7 @@ def test_it_works_until_told_to_stop(signum: signal.Signals) -> None:
 @pytest.mark.parametrize(("option", "other"), [("--port", "--smtp-port"), ("--smtp-port", "--port")])
 def test_it_says_which_port_is_taken(option: str, other: str) -> None:
     with taken_port() as port, start(option, str(port), other, "0", "--smpp-port", "0") as process:
-        out, error = process.communicate(timeout=10)
+        out, error = process.communicate(timeout=60)
     assert process.returncode == 1
     assert out == ""
     assert error.count("\n") == 1
@@ -85,7 +83,7 @@ def test_it_finds_its_vendors() -> None:
 def test_several_run_side_by_side() -> None:
     with running_sandbox() as one, running_sandbox() as other:
         one.fault("twilio", status=503)
-        with smtplib.SMTP("127.0.0.1", one.smtp_port, timeout=5) as client:
+        with smtplib.SMTP("127.0.0.1", one.smtp_port, timeout=30) as client:
             client.sendmail("a@example.com", ["b@example.com"], b"Subject: one\r\n\r\n")
         assert [message["subject"] for message in one.messages()] == ["one"]
         assert other.messages() == []

@@ -1,6 +1,7 @@
 """The SMSC, as an engine that is not ours sees it: `smpp34`'s own client."""
 
 import asyncio
+import itertools
 import json
 import re
 import socket
@@ -24,12 +25,19 @@ from sandbox.vendors.smpp import (
     SAR_TOTAL,
 )
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
+_numbers = itertools.count(1)
 ANN: dict[str, Any] = {"source_addr": "Shop", "source_addr_ton": 5, "dest_addr_ton": 1, "dest_addr_npi": 1}
 
 
+@pytest.fixture
+def shop() -> str:
+    """A system_id of the test's own: what one leaves unacknowledged comes to whoever binds by it next."""
+    return f"shop-{next(_numbers)}"
+
+
 @asynccontextmanager
-async def bound(sandbox: RunningSandbox, system_id: str = "shop", **over: Any) -> AsyncIterator[Smsc]:
+async def bound(sandbox: RunningSandbox, system_id: str, **over: Any) -> AsyncIterator[Smsc]:
     options = {"password": "secret", "bind_type": "TRX", **over}
     client = Client("127.0.0.1", sandbox.ports["smpp"], system_id, **options)
     smsc = await client.connect()
@@ -50,9 +58,9 @@ async def heard(smsc: Smsc) -> DeliverSmEvent:
     return event
 
 
-def test_it_works(sandbox: RunningSandbox) -> None:
+def test_it_works(sandbox: RunningSandbox, shop: str) -> None:
     async def work() -> None:
-        async with bound(sandbox) as smsc:
+        async with bound(sandbox, shop) as smsc:
             answer = await smsc.submit_sm("15005550010", b"Hello \x1be", registered_delivery=1, **ANN)
             assert answer.is_success
             receipt = await heard(smsc)
@@ -71,7 +79,7 @@ def test_it_works(sandbox: RunningSandbox) -> None:
 
     run(work())
     [message] = sandbox.messages()
-    assert (message["channel"], message["provider"], message["account"]) == ("sms", "smpp", "shop")
+    assert (message["channel"], message["provider"], message["account"]) == ("sms", "smpp", shop)
     assert (message["to"], message["from"], message["text"]) == ("+15005550010", "Shop", "Hello €")
     assert message["data"]["num_segments"] == 1
 
@@ -85,9 +93,9 @@ def sar(number: int) -> list[Tlv]:
 
 
 @pytest.mark.parametrize("how", ["udh", "sar"])
-def test_it_joins_parts_in_whatever_order_they_come(sandbox: RunningSandbox, how: str) -> None:
+def test_it_joins_parts_in_whatever_order_they_come(sandbox: RunningSandbox, shop: str, how: str) -> None:
     async def work() -> None:
-        async with bound(sandbox) as smsc:
+        async with bound(sandbox, shop) as smsc:
             for number, text in ((2, "мир"), (1, "Привет, ")):
                 octets = text.encode("utf-16-be")
                 fields: dict[str, Any] = {"tlvs": sar(number)}
@@ -103,9 +111,9 @@ def test_it_joins_parts_in_whatever_order_they_come(sandbox: RunningSandbox, how
     assert message["data"]["num_segments"] == len(set(message["data"]["message_ids"])) == 2
 
 
-def test_it_takes_a_message_payload(sandbox: RunningSandbox) -> None:
+def test_it_takes_a_message_payload(sandbox: RunningSandbox, shop: str) -> None:
     async def work() -> None:
-        async with bound(sandbox) as smsc:
+        async with bound(sandbox, shop) as smsc:
             payload = Tlv(MESSAGE_PAYLOAD, b"x" * 500)
             await smsc.submit_sm("15005550010", tlvs=[payload], **ANN)
 
@@ -113,9 +121,9 @@ def test_it_takes_a_message_payload(sandbox: RunningSandbox) -> None:
     assert sandbox.messages()[0]["text"] == "x" * 500
 
 
-def test_it_sends_only_receipts_that_were_asked_for(sandbox: RunningSandbox) -> None:
+def test_it_sends_only_receipts_that_were_asked_for(sandbox: RunningSandbox, shop: str) -> None:
     async def work() -> None:
-        async with bound(sandbox) as smsc:
+        async with bound(sandbox, shop) as smsc:
             await smsc.submit_sm("15005550010", b"none", registered_delivery=0, **ANN)
             await smsc.submit_sm("15005550010", b"failures", registered_delivery=2, **ANN)
             sandbox.fault("smpp", receipt="failed")
@@ -148,10 +156,12 @@ def test_receipts_wait_for_a_bind(sandbox: RunningSandbox) -> None:
         ({"reject": True}, 0x0B),
     ],
 )
-def test_it_refuses_as_it_is_told(sandbox: RunningSandbox, fault: dict[str, Any], status: int) -> None:
+def test_it_refuses_as_it_is_told(
+    sandbox: RunningSandbox, shop: str, fault: dict[str, Any], status: int
+) -> None:
     async def work() -> None:
-        sandbox.fault("shop", times=1, **fault)
-        async with bound(sandbox) as smsc:
+        sandbox.fault(shop, times=1, **fault)
+        async with bound(sandbox, shop) as smsc:
             assert (await smsc.submit_sm("15005550010", b"Hi", **ANN)).command_status == status
             assert (await smsc.submit_sm("15005550010", b"Hi", **ANN)).is_success
 
@@ -160,9 +170,9 @@ def test_it_refuses_as_it_is_told(sandbox: RunningSandbox, fault: dict[str, Any]
 
 
 @pytest.mark.parametrize("to", ["15005550001", "15005550009", "ann"])
-def test_it_knows_the_magic_numbers(sandbox: RunningSandbox, to: str) -> None:
+def test_it_knows_the_magic_numbers(sandbox: RunningSandbox, shop: str, to: str) -> None:
     async def work() -> None:
-        async with bound(sandbox) as smsc:
+        async with bound(sandbox, shop) as smsc:
             assert (await smsc.submit_sm(to, b"Hi", **ANN)).command_status == 0x0B
 
     run(work())
@@ -185,10 +195,10 @@ def bind_status(sandbox: RunningSandbox, system_id: str, password: str) -> int:
     return int(status)
 
 
-def test_it_accepts_and_never_answers(sandbox: RunningSandbox) -> None:
+def test_it_accepts_and_never_answers(sandbox: RunningSandbox, shop: str) -> None:
     async def work() -> None:
         sandbox.fault("smpp", accept_then_timeout=True)
-        async with bound(sandbox) as smsc:
+        async with bound(sandbox, shop) as smsc:
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(smsc.submit_sm("15005550010", b"Hi", **ANN), 0.3)
 
@@ -196,10 +206,10 @@ def test_it_accepts_and_never_answers(sandbox: RunningSandbox) -> None:
     assert len(sandbox.messages()) == 1
 
 
-def test_it_is_slow_when_told(sandbox: RunningSandbox) -> None:
+def test_it_is_slow_when_told(sandbox: RunningSandbox, shop: str) -> None:
     async def work() -> None:
         sandbox.fault("smpp", latency_ms=200)
-        async with bound(sandbox) as smsc:
+        async with bound(sandbox, shop) as smsc:
             begun = time.monotonic()
             assert (await smsc.submit_sm("15005550010", b"Hi", **ANN)).is_success
             assert time.monotonic() - begun >= 0.2
@@ -207,10 +217,10 @@ def test_it_is_slow_when_told(sandbox: RunningSandbox) -> None:
     run(work())
 
 
-def test_somebody_replies(sandbox: RunningSandbox) -> None:
+def test_somebody_replies(sandbox: RunningSandbox, shop: str) -> None:
     async def work() -> None:
-        async with bound(sandbox) as smsc:
-            await asyncio.to_thread(reply, sandbox, "shop", "+15005550010", "Shop", "STOP ☕")
+        async with bound(sandbox, shop) as smsc:
+            await asyncio.to_thread(reply, sandbox, shop, "+15005550010", "Shop", "STOP ☕")
             said = await heard(smsc)
         assert (said.source_addr, said.source_addr_ton, said.esm_class) == ("15005550010", 1, 0)
         assert said.short_message.decode("utf-16-be") == "STOP ☕"
@@ -218,12 +228,12 @@ def test_somebody_replies(sandbox: RunningSandbox) -> None:
     run(work())
 
 
-def test_somebody_replies_at_length(sandbox: RunningSandbox) -> None:
+def test_somebody_replies_at_length(sandbox: RunningSandbox, shop: str) -> None:
     text = "I would like to know more. " * 4
 
     async def work() -> None:
-        async with bound(sandbox) as smsc:
-            await asyncio.to_thread(reply, sandbox, "shop", "+15005550010", "Shop", text)
+        async with bound(sandbox, shop) as smsc:
+            await asyncio.to_thread(reply, sandbox, shop, "+15005550010", "Shop", text)
             parts = [await heard(smsc), await heard(smsc)]
         first, second = sorted(parts, key=lambda part: bytes(part.short_message[5:6]))
         assert (first.esm_class, first.short_message[:3]) == (0x40, b"\5\0\3")

@@ -26,6 +26,7 @@ from delivery.providers.base import (
     Sent,
 )
 from delivery.providers.sms.sns import AmazonSns
+from delivery.tests.contract import PATIENCE, SILENCE
 from sandbox.sns_topic import ARN
 from sandbox.testing import DEADLINE_S, RunningSandbox
 
@@ -33,7 +34,7 @@ KEY_ID = "AKIA00000000SHOP"
 ANN = "+15551234567"
 
 
-def provider(sandbox: RunningSandbox, key_id: str = KEY_ID, timeout: float = 5.0) -> AmazonSns:
+def provider(sandbox: RunningSandbox, key_id: str = KEY_ID, timeout: float = PATIENCE) -> AmazonSns:
     settings: dict[str, Any] = {
         "region": "eu-central-1",
         "access_key_id": key_id,
@@ -46,10 +47,14 @@ def provider(sandbox: RunningSandbox, key_id: str = KEY_ID, timeout: float = 5.0
 
 
 def publish(
-    sandbox: RunningSandbox, *to: str, text: str = "Your code is 123 🔑", key_id: str = KEY_ID
+    sandbox: RunningSandbox,
+    *to: str,
+    text: str = "Your code is 123 🔑",
+    key_id: str = KEY_ID,
+    timeout: float = PATIENCE,
 ) -> list[Sent | ProviderError]:
     messages = [Message(id := uuid4(), f"{id}.1", number, Content(body=text)) for number in to or (ANN,)]
-    return loop.run(provider(sandbox, key_id, timeout=0.5).send(messages))
+    return loop.run(provider(sandbox, key_id, timeout).send(messages))
 
 
 def refusal(sandbox: RunningSandbox, *to: str, **over: Any) -> ProviderError:
@@ -222,7 +227,7 @@ def test_it_rejects_whom_it_is_told_to(sandbox: RunningSandbox) -> None:
 
 def test_it_may_keep_a_message_and_never_answer(sandbox: RunningSandbox) -> None:
     sandbox.fault("sns", accept_then_timeout=True)
-    assert refusal(sandbox).kind is ErrorKind.UNKNOWN
+    assert refusal(sandbox, timeout=SILENCE).kind is ErrorKind.UNKNOWN
     assert len(sandbox.messages()) == 1
 
 

@@ -60,7 +60,7 @@ def test_it_works(sandbox: RunningSandbox, client: Client) -> None:
 
 def test_it_answers_what_became_of_a_message(client: Client) -> None:
     sid = client.messages.create(to=ANN, from_=SENDER, body="hi").sid
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while (message := client.messages(sid).fetch()).status != "delivered":
         assert message.status in ("queued", "sent")
         assert time.monotonic() < end
@@ -187,10 +187,10 @@ def test_it_reports_what_became_of_the_callbacks(
 ) -> None:
     client.messages.create(to=ANN, from_=SENDER, body="hi", status_callback=application.url)
     application.wait_for(2)
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while len(callbacks := sandbox.messages()[0]["data"]["callbacks"]) < 2:
         assert time.monotonic() < end
-    assert [(each["status"], each["answer"]) for each in callbacks] == [("sent", 204), ("delivered", 204)]
+    assert {(each["status"], each["answer"]) for each in callbacks} == {("sent", 204), ("delivered", 204)}
 
 
 def test_it_sends_failed_receipts(sandbox: RunningSandbox, client: Client, application: Application) -> None:
@@ -252,7 +252,7 @@ def test_it_tries_a_callback_again_when_nobody_listens(
         port = reserved.getsockname()[1]
     url = f"http://127.0.0.1:{port}/cb"
     client.messages.create(to=ANN, from_=SENDER, body="hi", status_callback=url)
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while not sandbox.messages()[0]["data"]["callbacks"]:
         assert time.monotonic() < end
     assert "Connect" in sandbox.messages()[0]["data"]["callbacks"][0]["answer"]

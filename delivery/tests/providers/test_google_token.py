@@ -17,7 +17,7 @@ from delivery import loop
 from delivery.providers.base import Content, ErrorKind, Message, Provider, ProviderError, Sent
 from delivery.providers.push.fcm import Fcm
 from delivery.providers.push.google import SCOPE, TOKEN_URL
-from delivery.tests.contract import Answer, Server, Signal, json_answer
+from delivery.tests.contract import SILENCE, Answer, Server, Signal, json_answer
 from delivery.tests.providers.google import granted, key, service_account
 from delivery.tests.providers.test_fcm import TestFcm as Contract
 from tenants.ids import new_id
@@ -138,7 +138,7 @@ def test_without_a_token_nothing_was_sent(
 
 def test_an_endpoint_that_is_silent_is_asked_once_for_all(firebase: Firebase) -> None:
     firebase.tokens.signal = Signal.SILENT
-    outcomes = firebase.send(50, timeout=0.3)
+    outcomes = firebase.send(50, timeout=SILENCE)
     assert {outcome.kind for outcome in outcomes if isinstance(outcome, ProviderError)} == {
         ErrorKind.TRANSIENT
     }

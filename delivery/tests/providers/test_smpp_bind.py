@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +32,7 @@ from delivery.providers.smpp import bind, link, links
 from delivery.providers.smpp.window import Window
 from delivery.providers.sms.smpp import SmppSms
 from delivery.tests.certificates import Authority
+from delivery.tests.contract import PATIENCE
 from delivery.tests.smsc import DEADLINE_S, RunningSmsc, running_smsc, taken
 from sandbox.smsc import Taken
 
@@ -67,7 +69,7 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def provider(port: int, report: Report | None = None, timeout: float = 5, **over: Any) -> SmppSms:
+def provider(port: int, report: Report | None = None, timeout: float = PATIENCE, **over: Any) -> SmppSms:
     login = {"host": "127.0.0.1", "port": port, "system_id": "shop", "password": "open-sesame"}
     settings = SmppSms.Settings(**{**login, "sender": "Shop", **over})
     return SmppSms(settings, account="account-1", report=report, timeout=timeout)
@@ -140,7 +142,7 @@ def test_the_pauses_grow_and_differ() -> None:
 
 def test_it_leaves_an_smsc_that_is_silent() -> None:
     with running_smsc() as smsc:
-        made = provider(smsc.port, timeout=0.2, enquire_link=1)
+        made = provider(smsc.port, timeout=1, enquire_link=1)
         sent(made)
         smsc.fall_silent()
         until(lambda: smsc.office.logins == ["shop", "shop"])
@@ -238,7 +240,7 @@ def test_who_gives_up_waiting_takes_no_place() -> None:
         await asyncio.sleep(0)
         waiting[0].cancel()
         window.leave()
-        await asyncio.wait_for(waiting[1], 1)
+        await asyncio.wait_for(waiting[1], PATIENCE)
 
     asyncio.run(work())
 
@@ -283,18 +285,20 @@ def test_a_receipt_brings_the_reference_back() -> None:
 
 
 def test_it_brings_the_reference_of_an_answer_that_came_too_late() -> None:
-    heard = Heard()
+    heard, is_late = Heard(), threading.Event()
 
     async def late(message: object, number: int) -> Taken:
-        await asyncio.sleep(0.2)
+        await asyncio.to_thread(is_late.wait, DEADLINE_S)
         return Taken("LATE")
 
     with running_smsc() as smsc:
+        sent(provider(smsc.port, heard))
         smsc.office.slowly = late
-        (outcome,) = send(provider(smsc.port, heard, timeout=0.1))
+        (outcome,) = send(provider(smsc.port, heard, timeout=0.3))
         assert isinstance(outcome, ProviderError)
         assert (outcome.kind, outcome.code) == (ErrorKind.UNKNOWN, "timeout")
-        until(lambda: smsc.office.answered == 1)
+        is_late.set()
+        until(lambda: smsc.office.answered == 2)
         smsc.deliver("shop", "15005550010", "Shop", RECEIPT % b"LATE", esm_class=4)
         until(lambda: bool(heard.items))
     (receipt,) = heard.items

@@ -14,7 +14,7 @@ from templates_app.engine import PARTS
 from templates_app.escaping import harmless
 from templates_app.locales import best_locale, spoken_locale
 from templates_app.models import TemplateContent
-from templates_app.reserved import asks_for_links, with_links
+from templates_app.reserved import NOWHERE, asks_for_links, with_links
 from templates_app.workshop import Job, RenderError, Words, workshop
 
 __all__ = ["RenderError", "RenderRequest", "Words", "render_many"]
@@ -33,7 +33,7 @@ class RenderRequest:
     fallback_locale: str
     data: Mapping[str, Any]
     timezone: str = "UTC"
-    links: Callable[[], Mapping[str, str]] = dict
+    links: Callable[[], Mapping[str, str]] = NOWHERE.copy
 
 
 @dataclass(frozen=True, slots=True)

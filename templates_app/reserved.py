@@ -19,6 +19,9 @@ SAMPLES = {
 }
 """For previews and checks of what is not being sent."""
 
+NOWHERE = dict.fromkeys(SAMPLES, "")
+"""For what goes to nobody in particular."""
+
 _LINKS = re.compile(rf"\b{LINKS}\b")
 
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 CODES = {
     *("welcome", "password-reset", "order-confirmation", "order-shipped", "payment-receipt"),
     *("payment-failed", "reminder", "alert", "low-stock", "daily-summary", "system-notice"),
-    "activity-digest",
+    *("activity-digest", "newsletter"),
 }
 # GSM 03.38, the default alphabet and its extension table
 GSM_7 = set(

@@ -56,7 +56,12 @@ def _gates(person: Person, category: CategoryRule, policy: Policy) -> list[Gate]
         gates.append(("quiet_hours", of_person))
     holidays = policy.holidays if category.skips_holidays else frozenset()
     if category.hours is not None or holidays:
-        of_category = partial(first_inside, category.hours or _ALL_WEEK, person.timezone, holidays=holidays)
+        of_category = partial(
+            first_inside,
+            _ALL_WEEK if category.hours is None else category.hours,
+            person.timezone,
+            holidays=holidays,
+        )
         gates.append(("sending_hours", of_category))
     return gates
 

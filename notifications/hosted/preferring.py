@@ -20,6 +20,7 @@ from notifications.hosted.words import per_name, platform_name
 from preferences.addresses import mask
 from preferences.models import Recipient
 from preferences.subscription import recipient_of
+from tenants.context import tenant_scope
 
 _SALT = "carillon.hosted.said"
 _SAID_FOR = 60  # seconds: who comes back to the address later has heard it
@@ -48,7 +49,8 @@ def preferences(request: HttpRequest, visit: Visit) -> HttpResponse:
 
 
 def _settings(recipient: Recipient) -> dict[str, Any]:
-    sheet, zone = sheet_of(recipient), recipient.timezone or recipient.tenant.timezone
+    with tenant_scope(recipient.tenant_id):
+        sheet, zone = sheet_of(recipient), recipient.timezone or recipient.tenant.timezone
     until = recipient.do_not_disturb_until
     return {
         "sheet": sheet,

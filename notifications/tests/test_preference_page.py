@@ -364,5 +364,5 @@ def test_a_logo_cannot_widen_the_policy(ann: Recipient, tenant: Tenant) -> None:
 
 def test_it_costs_a_handful_of_queries(ann: Recipient, django_assert_max_num_queries: Any) -> None:
     client, address = Client(), url(ann)
-    with django_assert_max_num_queries(40):
+    with django_assert_max_num_queries(20):
         client.get(address)

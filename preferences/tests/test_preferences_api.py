@@ -200,7 +200,7 @@ def test_all_of_it_comes_back_as_it_was_said(tenant: Tenant, ann: Api) -> None:
 
 @pytest.mark.usefixtures("template")
 def test_what_comes_back_changes_nothing(tenant: Tenant, ann: Api) -> None:
-    """As a page does that saves all it shows: a channel shown as on asks for nothing that is off by default."""
+    """A page saves all that it shows: a channel shown as on asks for nothing that is off by default."""
     ann.put(URL, ann.get(URL).json())
     assert not Preference.objects.exists()
     ann.put(URL, WEEK)

@@ -12,9 +12,10 @@ from rest_framework.response import Response
 
 from preferences import changes
 from preferences.channels import Capped, KnownChannel
-from preferences.hours import Cap, SendingHours
+from preferences.hours import SendingHours
 from preferences.models import Category
 from tenants.context import tenant_scope
+from tenants.frequency import FrequencyCap
 from tenants.operator_views import OperatorView
 from tenants.pagination import PAGE_PARAMETERS, page_schema, paginate
 from tenants.parsing import Patch, RequestModel, merge_patch, validate
@@ -29,8 +30,8 @@ class CategoryFields(RequestModel):
     """What a category is like; its code never changes.
 
     `channels`: those that it may use, empty: all. `defaults`: on or off by channel, where the recipient says
-    nothing; channels left out are on. `frequency`: at most so many to a recipient, by channel or of `all`.
-    `sending_hours` are by the recipient's clock. `block`: why nothing of it is sent, empty where it is.
+    nothing; channels left out are on. `frequency`: at most so many of it to a recipient, by channel or of `all` of them,
+    and what becomes of one too many. `sending_hours` are by the recipient's clock. `block`: why nothing of it is sent, empty where it is.
     """
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -39,14 +40,15 @@ class CategoryFields(RequestModel):
     unknown_policy: Literal["resend", "wait", "stop"] = "resend"
     channels: list[KnownChannel] = []
     defaults: dict[KnownChannel, StrictBool] = {}
-    frequency: dict[Capped, Cap] = {}
+    frequency: dict[Capped, FrequencyCap] = {}
     sending_hours: SendingHours | None = None
     skips_holidays: StrictBool = False
     block: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
 
     def columns(self) -> dict[str, Any]:
         hours = self.sending_hours and self.sending_hours.model_dump(exclude_none=True)
-        return {**self.model_dump(), "sending_hours": hours}
+        caps = {name: cap.model_dump(exclude_none=True) for name, cap in self.frequency.items()}
+        return {**self.model_dump(), "sending_hours": hours, "frequency": caps}
 
 
 class CategoryDocument(CategoryFields):

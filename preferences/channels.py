@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from tenants.channels import CHANNELS
@@ -21,6 +21,10 @@ def _capped(name: str) -> str:
     return name if name == EVERYTHING else _known(name)
 
 
-KnownChannel = Annotated[str, AfterValidator(_known)]
-Capped = Annotated[str, AfterValidator(_capped)]
+def _one_of(*names: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "enum": list(names)})
+
+
+KnownChannel = Annotated[str, AfterValidator(_known), _one_of(*CHANNELS)]
+Capped = Annotated[str, AfterValidator(_capped), _one_of(*CHANNELS, EVERYTHING)]
 """What a cap may count: a channel, or all of them."""

@@ -1,4 +1,4 @@
-"""Quiet hours, sending hours and caps as people write them, and as decisions read them.
+"""Quiet hours and sending hours as people write them, and as decisions read them.
 
 Stored is what was validated here, so reading trusts it.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import orjson
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StringConstraints, model_validator
@@ -105,13 +105,6 @@ class SendingHours(Hours):
         if not self.says_when:
             raise PydanticCustomError("no_window", "Sending hours need start and end, or windows.")
         return self
-
-
-class Cap(RequestModel):
-    """At most `max` messages a `per`."""
-
-    max: Annotated[int, Field(ge=0, le=10_000, strict=True)]
-    per: Literal["hour", "day", "week", "month"]
 
 
 def windows_of(document: Mapping[str, Any]) -> Windows:

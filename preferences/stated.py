@@ -15,10 +15,11 @@ from pydantic import AwareDatetime, Field, StrictBool
 
 from preferences import changes, switches
 from preferences.channels import Capped, KnownChannel
-from preferences.hours import Cap, QuietHoursBody
+from preferences.hours import QuietHoursBody
 from preferences.models import Recipient
 from preferences.switches import Switches
 from tenants.context import tenant_scope
+from tenants.frequency import Cap
 from tenants.parsing import Patch, RequestModel, merge_patch, validate
 from tenants.problems import FieldError, escape, invalid
 

@@ -29,7 +29,10 @@ OFFERS: dict[str, Any] = {
     "unknown_policy": "stop",
     "channels": ["email", "sms"],
     "defaults": {"sms": False},
-    "frequency": {"email": {"max": 2, "per": "week"}},
+    "frequency": {
+        "email": {"max": 2, "per": "week"},
+        "all": {"max": 9, "per": "month", "then": "digest"},
+    },
     "sending_hours": WORKDAYS,
     "skips_holidays": True,
     "block": "",
@@ -73,6 +76,7 @@ def test_it_works(tenant: Tenant, operator: Operator) -> None:
     assert rule.channels == frozenset({"email", "sms"})
     assert rule.hours == (Window(540, 1200, frozenset(range(5))),)
     assert not rule.defaults["sms"]
+    assert rule.frequency == OFFERS["frequency"]
     assert operator.get(f"{URL}/offers").json() == created.json()
     assert next(row["code"] for row in operator.get(URL).json()["results"]) == "offers"
 
@@ -84,9 +88,14 @@ def test_it_is_replaced_and_changed(tenant: Tenant, operator: Operator) -> None:
     assert (answer.status_code, answer.json()["name"]) == (200, "Sales")
     assert (answer.json()["defaults"], answer.json()["channels"]) == ({"push": False}, ["email", "sms"])
     assert operator.patch(f"{URL}/offers", {"sending_hours": None}).json()["sending_hours"] is None
+    caps = operator.patch(f"{URL}/offers", {"frequency": {"email": {"then": "defer"}, "all": {"then": None}}})
+    assert caps.json()["frequency"] == {
+        "email": {"max": 2, "per": "week", "then": "defer"},
+        "all": {"max": 9, "per": "month"},
+    }
     replaced = operator.put(f"{URL}/offers", {"name": "Offers", "is_critical": True}).json()
     assert (replaced["is_critical"], replaced["channels"], replaced["defaults"]) == (True, [], {})
-    assert version(tenant) == before + 3
+    assert version(tenant) == before + 4
 
 
 @pytest.mark.parametrize(
@@ -97,6 +106,13 @@ def test_it_is_replaced_and_changed(tenant: Tenant, operator: Operator) -> None:
         ({"defaults": {"fax": True}}, [("/defaults/fax", "unknown_channel")]),
         ({"defaults": {"sms": "no"}}, [("/defaults/sms", "bool_type")]),
         ({"frequency": {"sms": {"max": 1, "per": "year"}}}, [("/frequency/sms/per", "literal_error")]),
+        ({"frequency": {"fax": {"max": 1, "per": "day"}}}, [("/frequency/fax", "unknown_channel")]),
+        ({"frequency": {"all": {"max": "1", "per": "day"}}}, [("/frequency/all/max", "int_type")]),
+        (
+            {"frequency": {"push": {"max": -1}}},
+            [("/frequency/push/max", "greater_than_equal"), ("/frequency/push/per", "missing")],
+        ),
+        ({"frequency": {"all": {"then": "wait"}}}, [("/frequency/all/then", "literal_error")]),
         (
             {"sending_hours": {"start": "9:00", "end": "20:00"}},
             [("/sending_hours/start", "string_pattern_mismatch")],

@@ -30,8 +30,9 @@ class CategoryFields(RequestModel):
     """What a category is like; its code never changes.
 
     `channels`: those that it may use, empty: all. `defaults`: on or off by channel, where the recipient says
-    nothing; channels left out are on. `frequency`: at most so many of it to a recipient, by channel or of `all` of them,
-    and what becomes of one too many. `sending_hours` are by the recipient's clock. `block`: why nothing of it is sent, empty where it is.
+    nothing; channels left out are on. `frequency`: at most so many of it to a recipient, by channel or of
+    `all` of them, and what becomes of one too many. `sending_hours` are by the recipient's clock. `block`:
+    why nothing of it is sent, empty where it is.
     """
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=200)]

@@ -10,12 +10,14 @@ from preferences.rules import CategoryRule
 from tenants.context import tenant_scope
 from tenants.models import Tenant
 
+ESSENTIAL = "transactional"
+"""What a notification belongs to that names no category."""
 _Unknown = Category.UnknownPolicy
 
 # None is critical. A critical category takes the choice away from the person, and only the tenant can know
 # that one deserves it: the same "alert" is a fire at one tenant and a price drop at another.
 _DEFAULTS = (
-    ("transactional", "Transactional", _Unknown.RESEND, True),
+    (ESSENTIAL, "Transactional", _Unknown.RESEND, True),
     ("marketing", "Marketing", _Unknown.STOP, False),  # better never than twice
     ("system", "System", _Unknown.WAIT, True),
     ("alert", "Alerts", _Unknown.RESEND, True),  # better twice than never

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from preferences import changes
+from preferences.categories import ESSENTIAL
 from preferences.channels import Capped, KnownChannel
 from preferences.hours import SendingHours
 from preferences.models import Category
@@ -22,8 +23,6 @@ from tenants.parsing import Patch, RequestModel, merge_patch, validate
 from tenants.problems import FieldError, Problem
 
 _TAGS = ["categories"]
-_ESSENTIAL = "transactional"
-"""What a notification belongs to that names no category."""
 
 
 class CategoryFields(RequestModel):
@@ -150,7 +149,7 @@ class CategoryView(CategoriesView):
     @extend_schema(operation_id="categories_delete", responses={204: None}, tags=_TAGS)
     def delete(self, request: Request, code: str) -> Response:
         """Templates and requests that name it are refused from now on. `transactional` stays."""
-        if code == _ESSENTIAL:
+        if code == ESSENTIAL:
             raise Problem(409, "category_in_use", "It is the category of whatever names none.")
         with tenant_scope(self.tenant_id):
             self.category(code).delete()

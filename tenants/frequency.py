@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
-from tenants.channels import CHANNELS
 from tenants.parsing import RequestModel
 
-EXAMPLE = '{"sms": {"max": 5, "per": "day"}, "all": {"max": 20, "per": "week", "then": "defer"}}'
 EVERYTHING = "all"
 
 
@@ -27,19 +25,3 @@ class FrequencyCap(Cap):
     """
 
     then: Literal["drop", "digest", "defer"] | None = None
-
-
-_CAPS = TypeAdapter(dict[str, FrequencyCap])
-
-
-def complaints(frequency: object) -> list[str]:
-    """What is wrong with such caps, in words for whoever typed them."""
-    try:
-        caps = _CAPS.validate_python(frequency)
-    except ValidationError as error:
-        return [
-            "".join(f"/{part}" for part in item["loc"]) + f": {item['msg']}."
-            for item in error.errors(include_url=False, include_input=False)
-        ]
-    strange = caps.keys() - {*CHANNELS, EVERYTHING}
-    return [f"There is no channel {name!r}, and it is not {EVERYTHING!r}." for name in sorted(strange)]

@@ -7,13 +7,29 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
-from tenants import frequency, reply_words
+from tenants import reply_words
 from tenants.admin.base import ModelForm, OperatorAdmin, display
+from tenants.admin.caps import BlockedChannelsField, CapsField, HolidaysField
 from tenants.channels import complaints, fallback_complaints, order_complaints
 from tenants.models import Tenant
 
 
 class TenantForm(ModelForm[Tenant]):
+    frequency = CapsField(
+        label="Frequency caps",
+        help_text="The most that a recipient gets of everything. 0 is never. Windows slide: five a day is "
+        "five in any 24 hours.",
+    )
+    blocked_channels = BlockedChannelsField(
+        label="Blocked channels",
+        help_text="With a reason nothing is sent by the channel, except what is critical.",
+    )
+    holidays = HolidaysField(
+        label="Holidays",
+        help_text="For the categories that skip them. One a line: a date, 2027-03-26, or a day of each year, "
+        "12-25. They are days by the recipient's clocks.",
+    )
+
     def clean_timezone(self) -> str:
         name: str = self.cleaned_data["timezone"]
         if name not in available_timezones():
@@ -41,10 +57,6 @@ class TenantForm(ModelForm[Tenant]):
     def clean_reply_words(self) -> Any:
         words = self.cleaned_data["reply_words"] or {}
         return sound(words, reply_words.complaints(words), '{"stop": {"fi": ["lopeta"]}}')
-
-    def clean_frequency(self) -> Any:
-        caps = self.cleaned_data["frequency"] or {}
-        return sound(caps, frequency.complaints(caps), frequency.EXAMPLE)
 
     def clean_alert_recipients(self) -> list[Any]:
         ids = self.cleaned_data["alert_recipients"] or []
@@ -83,11 +95,24 @@ class TenantAdmin(OperatorAdmin[Tenant]):
             "How much a recipient gets",
             {
                 "fields": (
-                    ("frequency", "frequency_then"),
+                    "frequency",
+                    "frequency_then",
                     ("frequency_lets_urgent_pass", "frequency_lets_critical_pass"),
                 )
             },
         ),
+        (
+            "When people want quiet",
+            {
+                "fields": (
+                    ("quiet_lets_urgent_pass", "quiet_lets_critical_pass"),
+                    ("quiet_holds_in_app", "quiet_digest"),
+                    "release_spread",
+                )
+            },
+        ),
+        ("Sending calendar", {"fields": ("holidays",)}),
+        ("Blocks", {"fields": ("blocked_channels",)}),
         ("Text messages", {"fields": (("sms_max_segments", "sms_transliterate"), "reply_words")}),
         ("Who is told when something is wrong", {"fields": ("alert_recipients",)}),
         ("Record", {"fields": (("id", "created_at"),)}),

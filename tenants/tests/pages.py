@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import lxml.html  # type: ignore[import-untyped]
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
@@ -43,6 +44,21 @@ def post(client: Client, path: str, data: dict[str, Any]) -> str:
     answer = client.post(path, data, follow=True)
     assert answer.status_code == 200, answer
     return answer.content.decode()
+
+
+def filled(client: Client, path: str) -> dict[str, list[str]]:
+    """What a browser sends of the page's form when nothing is changed."""
+    form = max(lxml.html.fromstring(see(client, path)).forms, key=lambda one: len(one.inputs))
+    given: dict[str, list[str]] = {}
+    for name, value in form.form_values():
+        given.setdefault(name, []).append(value)
+    return given
+
+
+def save(client: Client, path: str, change: Mapping[str, Any] | None = None, *, without: str = "") -> str:
+    """Open the page, change this, untick that, save. The text of the page that it leads to."""
+    given = {name: value for name, value in filled(client, path).items() if name != without}
+    return post(client, path, given | dict(change or {}))
 
 
 def confirm(client: Client, path: str) -> None:

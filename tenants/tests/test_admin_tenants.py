@@ -6,7 +6,7 @@ from django.test import Client
 from preferences.models import Category
 from tenants.models import Tenant
 from tenants.tests.factories import create_tenant
-from tenants.tests.pages import assert_bounded, post, see
+from tenants.tests.pages import assert_bounded, post, save, see
 
 pytestmark = pytest.mark.django_db
 TENANTS = "/admin/tenants/tenant/"
@@ -14,7 +14,7 @@ TENANTS = "/admin/tenants/tenant/"
 
 def form(**over: object) -> dict[str, object]:
     known = {"name": "Shop", "slug": "shop", "is_active": "on", "locale": "en", "timezone": "Europe/Berlin"}
-    known |= {"sms_max_segments": "10", "frequency_then": "drop"}
+    known |= {"sms_max_segments": "10", "frequency_then": "drop", "release_spread": "600"}
     return {**known, "country": "de", "default_channels": '["in_app", ["sms", "email"]]', **over}
 
 
@@ -46,9 +46,13 @@ def test_it_gives_a_new_tenant_its_categories(admin_client: Client) -> None:
         ("account_order", '{"fax": ["main"]}', "There is no channel"),
         ("account_order", '{"sms": ["main", "main"]}', "named twice"),
         ("account_order", '{"sms": "main"}', "/sms: Input should be a valid list"),
-        ("frequency", '{"fax": {"max": 1, "per": "day"}}', "There is no channel"),
-        ("frequency", '{"sms": {"max": 1, "per": "year"}}', "/sms/per: Input should be"),
-        ("frequency", '{"sms": {"max": 1, "per": "day", "then": "wait"}}', "/sms/then: Input should be"),
+        ("frequency-sms-max", "1.5", "sms, max: Input should be a valid integer"),
+        ("frequency-all-max", "10001", "all channels, max: Input should be less than or equal to 10000"),
+        ("blocked_channels-sms-why", "x" * 201, "sms: a reason has at most 200 characters."),
+        ("holidays", "12-25 25.12.", "25.12. is no day such as"),
+        ("holidays", "2027-02-29", "2027-02-29 is no day such as"),
+        ("holidays", "20270326", "20270326 is no day such as"),
+        ("release_spread", "-1", "greater than or equal to 0"),
         ("sms_max_segments", "0", "greater than or equal to 1"),
     ],
 )
@@ -59,13 +63,37 @@ def test_it_refuses_what_is_none(admin_client: Client, field: str, value: str, e
 
 def test_it_takes_chains_that_wait_orders_and_caps(admin_client: Client) -> None:
     chains = '{"sms": ["sms", "email"], "push": {"chain": ["push", "sms"], "within": 600}}'
-    caps = '{"sms": {"max": 5, "per": "day"}, "all": {"max": 20, "per": "week", "then": "defer"}}'
-    said = {"fallback": chains, "account_order": '{"sms": ["backup", "main"]}', "frequency": caps}
+    said = {"fallback": chains, "account_order": '{"sms": ["backup", "main"]}'}
+    said |= {"frequency-sms-max": "5", "frequency-sms-per": "day", "frequency-all-max": "20"}
+    said |= {"frequency-all-per": "week", "frequency-all-then": "defer"}
     post(admin_client, f"{TENANTS}add/", form(**said))
     tenant = Tenant.objects.get()
-    assert tenant.frequency["all"] == {"max": 20, "per": "week", "then": "defer"}
+    assert tenant.frequency == {
+        "all": {"max": 20, "per": "week", "then": "defer"},
+        "sms": {"max": 5, "per": "day"},
+    }
     assert tenant.fallback["push"] == {"chain": ["push", "sms"], "within": 600}
     assert tenant.account_order == {"sms": ["backup", "main"]}
+
+
+def test_it_keeps_a_calendar_and_blocks(admin_client: Client) -> None:
+    tenant = create_tenant()
+    page = f"{TENANTS}{tenant.pk}/change/"
+    given = {"holidays": "2027-03-26\r\n12-25\r\n02-29 12-25", "blocked_channels-sms-why": " No contract. "}
+    save(admin_client, page, given)
+    save(admin_client, page, {"name": "Shop"})
+    tenant.refresh_from_db()
+    assert (tenant.name, tenant.rules_version) == ("Shop", 2)
+    assert tenant.holidays == ["02-29", "12-25", "2027-03-26"]
+    assert tenant.blocked_channels == {"sms": "No contract."}
+    save(
+        admin_client,
+        page,
+        {"blocked_channels-sms-why": "", "quiet_digest": "on"},
+        without="quiet_lets_urgent_pass",
+    )
+    tenant.refresh_from_db()
+    assert (tenant.blocked_channels, tenant.quiet_digest, tenant.quiet_lets_urgent_pass) == ({}, True, False)
 
 
 def test_it_never_changes_the_slug(admin_client: Client) -> None:

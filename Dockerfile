@@ -24,4 +24,5 @@ EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health', timeout=4)"]
 CMD ["uvicorn", "config.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--no-access-log", \
-    "--no-server-header", "--timeout-graceful-shutdown", "5"]
+    "--no-server-header", "--timeout-graceful-shutdown", "5", \
+    "--ws", "websockets-sansio", "--ws-per-message-deflate", "false"]

@@ -1,10 +1,10 @@
-"""`python -m bench pipeline`, `python -m bench providers` and `python -m bench rendering`.
+"""`python -m bench pipeline`, `… realtime`, `… providers` and `… rendering`.
 
-The pipeline starts the real stack on throwaway but durable engines, and measures it.
+The first two start the real stack on throwaway but durable engines, and measure it.
 
-Two processes: this one owns the engines and the stack, as `manage.py up` does, and the other (`bench.rounds`)
-measures. `DATABASE_URL` and `REDIS_URL`, when set, are used instead of engines of its own; what is measured
-is written there, into tenants called `bench-…`.
+Two processes: this one owns the engines and the stack, as `manage.py up` does, and the other (`bench.rounds`,
+`bench.realtime`) measures. `DATABASE_URL` and `REDIS_URL`, when set, are used instead of engines of its own;
+what is measured is written there, into tenants called `bench-…`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 
-from bench.options import ProviderOptions, RenderingOptions, parse
+from bench.options import ProviderOptions, RealtimeOptions, RenderingOptions, parse
 from config import stack
 from config.embedded import StartError, throwaway_engines
 from config.embedded.account import borrowed, temporary_ground
@@ -29,6 +29,7 @@ from config.processes import die_with_owner
 _PATIENCE = 10
 _LAST_LINES = 100
 _INTERRUPTED = 128 + signal.SIGINT
+_MEASURING = {"pipeline": "bench.rounds", "realtime": "bench.realtime"}
 
 
 def main(arguments: list[str]) -> int:
@@ -40,7 +41,8 @@ def main(arguments: list[str]) -> int:
     home = temporary_ground(borrowed())
     os.environ["CARILLON_HOME"] = str(home)
     try:
-        return _run(stack.Options(port=free_port(), workers=options.workers, sandbox=False), arguments)
+        workers = 1 if isinstance(options, RealtimeOptions) else options.workers
+        return _run(stack.Options(port=free_port(), workers=workers, sandbox=False), arguments)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
@@ -51,7 +53,7 @@ def _run(options: stack.Options, arguments: list[str]) -> int:
     codes: list[int] = []
 
     async def measure(env: Mapping[str, str]) -> int:
-        codes.append(await _measure(options.url, arguments, env))
+        codes.append(await _measure(_MEASURING[arguments[0]], options.url, arguments, env))
         return codes[0]
 
     try:
@@ -92,9 +94,9 @@ def _measure_rendering(arguments: list[str]) -> int:
     return subprocess.run(command, env=env, check=False).returncode
 
 
-async def _measure(url: str, arguments: list[str], env: Mapping[str, str]) -> int:
+async def _measure(module: str, url: str, arguments: list[str], env: Mapping[str, str]) -> int:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.rounds", *arguments),
+        *(sys.executable, "-m", module, *arguments),
         env={**env, "DJANGO_SETTINGS_MODULE": "config.settings", "BENCH_URL": url},
         start_new_session=True,  # Ctrl-C reaches this process, which ends the other
         preexec_fn=die_with_owner(signal.SIGKILL),

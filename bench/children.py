@@ -15,7 +15,7 @@ import orjson
 from config.processes import end, spawn
 
 _PATIENCE = 5
-_LONGEST_ORDER = 1 << 20
+_LONGEST_ORDER = 1 << 24
 
 Commands = Mapping[str, Callable[..., Any]]
 

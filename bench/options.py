@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 CHANNELS = ("sms", "email", "in_app")
 BASELINE_AT_MOST = 2_000
@@ -46,7 +47,21 @@ class RenderingOptions:
     json: bool
 
 
-AnyOptions = Options | ProviderOptions | RenderingOptions
+@dataclass(frozen=True, slots=True)
+class RealtimeOptions:
+    """`rate` in messages a second, or 0: half of what was reached."""
+
+    sockets: int
+    users: int
+    messages: int
+    stored: int
+    rate: int
+    rounds: int
+    yardsticks: bool
+    json: bool
+
+
+AnyOptions = Options | ProviderOptions | RenderingOptions | RealtimeOptions
 
 
 def parse(arguments: Sequence[str]) -> AnyOptions:
@@ -87,9 +102,32 @@ def parse(arguments: Sequence[str]) -> AnyOptions:
     rendering.add_argument("--n", type=_positive, default=1_000, help="mails a round (%(default)s)")
     rendering.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
     rendering.set_defaults(made=RenderingOptions)
+    _add_realtime(commands)
     given = vars(parser.parse_args(arguments))
-    made: type[AnyOptions] = given.pop("made")
+    made: Callable[..., AnyOptions] = given.pop("made")
     return made(**given)
+
+
+def _add_realtime(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    realtime = commands.add_parser(
+        "realtime",
+        help="from a commit to the frame on a socket",
+        description="From a commit to the frame on a socket: how many, how soon, and what a socket costs.",
+    )
+    add = realtime.add_argument
+    add("--sockets", type=_positive, default=1_000, help="open at a time (%(default)s)")
+    add("--users", type=_positive, help="whom they belong to (one a socket)")
+    add("--messages", type=_positive, default=40_000, help="frames a round (%(default)s)")
+    add("--stored", type=_positive, default=10_000, help="items stored in PostgreSQL (%(default)s)")
+    add("--rate", type=_positive, default=0, help="messages/s for the latency (half of what was reached)")
+    add("--rounds", type=_positive, default=3, help="the medians count (%(default)s)")
+    add("--no-yardsticks", dest="yardsticks", action="store_false", help="neither bare hub nor Channels")
+    add("--json", action="store_true", help="print one JSON document instead of a table")
+    realtime.set_defaults(made=_realtime)
+
+
+def _realtime(users: int | None, sockets: int, **given: Any) -> RealtimeOptions:
+    return RealtimeOptions(sockets=sockets, users=min(users or sockets, sockets), **given)
 
 
 def _positive(text: str) -> int:

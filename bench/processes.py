@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import psutil
@@ -26,11 +26,11 @@ def of_stack() -> dict[str, psutil.Process]:
 
 
 @contextmanager
-def asleep(trees: Trees) -> Iterator[None]:
-    """Web, worker and beat stand still, so that what is measured has the machine to itself as they had."""
+def asleep(trees: Trees, names: Sequence[str] = _SLEEPERS) -> Iterator[None]:
+    """Those that are named stand still, so that what is measured has the machine to itself as they had."""
     members = [
         process
-        for name in _SLEEPERS
+        for name in names
         for process in (trees[name], *trees[name].children(recursive=True))
     ]  # fmt: skip
     try:

@@ -87,7 +87,7 @@ class Result:
     def urgent_ms(self) -> dict[str, float]:
         """Over the urgent notifications of all rounds."""
         taken = sorted(ms for one in self.rounds for ms in one.run.urgent_ms)
-        return {f"p{percent}": _percentile(taken, percent) for percent in (50, 95, 99)} if taken else {}
+        return {f"p{percent}": percentile(taken, percent) for percent in (50, 95, 99)} if taken else {}
 
     @property
     def idle_rss_mb(self) -> float:
@@ -166,7 +166,7 @@ class Result:
         return statistics.median(measured) if measured else None
 
 
-def _percentile(ordered: Sequence[float], percent: int) -> float:
+def percentile(ordered: Sequence[float], percent: int) -> float:
     """The nearest rank: a value that was really measured."""
     return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
 

@@ -17,6 +17,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup(set_prefix=False)  # first: what follows imports models
 
 from config.handler import PooledHandler  # noqa: E402
+from config.limits import raise_open_files  # noqa: E402
 from notifications.realtime.consumers import FeedConsumer  # noqa: E402
 from tenants.logging import without_tokens  # noqa: E402
 
@@ -25,6 +26,7 @@ from tenants.logging import without_tokens  # noqa: E402
 for name in ("uvicorn.error", "uvicorn.access", "django.request"):
     logging.getLogger(name).addFilter(without_tokens)
 
+raise_open_files()
 requests = PooledHandler(settings.WEB_THREADS)
 application = ProtocolTypeRouter(
     {

@@ -27,6 +27,11 @@ its exit code; None leaves it running until a signal comes."""
 _MANAGE = str(Path(__file__).resolve().parent.parent / "manage.py")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _READY_WITHIN = 120.0
+WEB_OPTIONS = (
+    *("--timeout-graceful-shutdown", "5"),
+    *("--ws", "websockets-sansio", "--ws-per-message-deflate", "false"),
+)
+"""What every web process is started with, here and in the image (`Dockerfile`)."""
 
 
 def default_workers() -> int:
@@ -137,7 +142,7 @@ def _programs(options: Options) -> list[Program]:
     own = ["--smtp-port", str(options.smtp_port), "--smpp-port", str(options.smpp_port)]
     sandbox = ["-m", "sandbox", "--port", str(options.inbox_port), *own]
     programs = [
-        Program("web", [python, *web, "--no-access-log", "--timeout-graceful-shutdown", "5"]),
+        Program("web", [python, *web, "--no-access-log", *WEB_OPTIONS]),
         Program(
             "worker",
             [*celery, "worker", f"--concurrency={options.workers}", "--without-gossip", "--without-mingle"],

@@ -27,10 +27,15 @@ def balances(told: Any) -> bool:
     }
 
 
+def own_engines() -> dict[str, str]:
+    """An environment for a run on engines of its own: those of the tests are not for it."""
+    return {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+
+
 @contextmanager
 def pipeline(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A run in its first round, on engines of its own: those of the tests are not for it."""
-    env = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    """A run in its first round."""
+    env = own_engines()
     command = [sys.executable, "-m", "bench", "pipeline", "--json", *arguments]
     pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=ROOT, env=env, **pipes) as process:
@@ -121,3 +126,19 @@ def test_it_measures_rendering() -> None:
     compiled, once_a_message = orjson.loads(done.stdout)["mails"]
     assert (compiled["what"], once_a_message["what"]) == ("welcome", "welcome, once a message")
     assert compiled["size"] > 1_000
+
+
+@pytest.mark.chaos
+def test_it_measures_the_live_feed() -> None:
+    """Everything that was pushed came, to every socket of its user, also by the yardsticks."""
+    small = ("--sockets=40", "--users=20", "--messages=2000", "--stored=1000", "--rate=2000", "--rounds=1")
+    command = [sys.executable, "-m", "bench", "realtime", "--json", *small]
+    done = subprocess.run(command, cwd=ROOT, env=own_engines(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = orjson.loads(done.stdout)
+    assert {one["server"] for one in told["servers"]} == {"carillon", "bare hub", "bare channels"}
+    for one in told["servers"]:
+        assert 0 < one["p50_ms"] <= one["p99_ms"]
+        assert (one["sockets"], one["missing"], one["per_s"] > 0) == (40, 0, True)
+    assert told["complete"]
+    assert told["stored"]["per_s"] > 0 < told["resume_500_ms"]

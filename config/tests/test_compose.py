@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from config.stack import Options, _programs
+from config.stack import WEB_OPTIONS, Options, _programs
 from config.tests.processes import ROOT
 
 OF_THE_PLACE = re.compile(r"--(host|port|inbox-port|smtp-port|smpp-port|concurrency)\b.*")
@@ -43,6 +43,12 @@ def test_it_works(services: dict[str, Any], name: str) -> None:
     assert what in words
     assert what in PROGRAMS[name]
     assert behaviour(PROGRAMS[name]) <= behaviour(words)
+
+
+def test_sockets_are_served_the_same_way(services: dict[str, Any]) -> None:
+    words = command(services["web"])
+    for option in ("--ws", "--ws-per-message-deflate"):
+        assert words[words.index(option) + 1] == WEB_OPTIONS[WEB_OPTIONS.index(option) + 1]
 
 
 def test_migrations_run_once_before_all(services: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from websockets.typing import Subprotocol
 
 from config.embedded.valkey import free_port
 from config.processes import end, spawn
+from config.stack import WEB_OPTIONS
 
 PATIENCE = 10
 DEADLINE = 60  # seconds; a process of ours takes ten to start on a busy machine
@@ -46,6 +47,7 @@ def web_process(log: Path, port: int = 0, /, **env: str) -> Iterator[str]:
         "config.asgi:application",
         "--port",
         address.partition(":")[2],
+        *WEB_OPTIONS,
     ]
     with log.open("wb") as output:
         process = spawn(

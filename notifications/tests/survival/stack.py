@@ -23,6 +23,7 @@ import requests
 from config.embedded import Postgres, Valkey, throwaway_engines
 from config.embedded.valkey import free_port
 from config.processes import end, spawn
+from config.stack import WEB_OPTIONS
 from config.tests.processes import ROOT, wait_until
 from sandbox.testing import RunningSandbox, running_sandbox
 
@@ -188,7 +189,9 @@ def _manage(env: dict[str, str], *arguments: str) -> str:
 @contextmanager
 def _web(env: dict[str, str], home: Path, port: int, app: str) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
-    with _process("web", ["uvicorn", app, f"--port={port}", "--no-access-log"], env, home) as web:
+    with _process(
+        "web", ["uvicorn", app, f"--port={port}", "--no-access-log", *WEB_OPTIONS], env, home
+    ) as web:
         wait_until(lambda: not web.alive or _answers(f"{url}/health"), STARTS)
         assert web.alive, web.log.read_text()
         yield url

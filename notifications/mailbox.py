@@ -74,6 +74,7 @@ def show(item: FeedItem) -> dict[str, Any]:
         "created_at": item.created_at,
         "seen_at": item.seen_at,
         "read_at": item.read_at,
+        "clicked_at": item.clicked_at,
         "archived_at": item.archived_at,
     }
 
@@ -112,6 +113,12 @@ def missed(of: Mailbox, after: int, limit: int) -> list[FeedItem]:
 def latest_unread(of: Mailbox, limit: int) -> list[FeedItem]:
     """The newest unread items, in order."""
     return list(items(of, Filter(read=False)).order_by("-seq")[:limit])[::-1]
+
+
+def page(of: Mailbox, limit: int, before: int | None) -> list[FeedItem]:
+    """What came before the item numbered `before`, newest first, as the API's list has it."""
+    older = {} if before is None else {"seq__lt": before}
+    return list(items(of, Filter()).filter(**older).order_by("-seq")[:limit])
 
 
 def stats(of: Mailbox) -> dict[str, Any]:

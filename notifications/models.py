@@ -305,6 +305,7 @@ class FeedItem(models.Model):
     delivered_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField(null=True)
     read_at = models.DateTimeField(null=True)
+    clicked_at = models.DateTimeField(null=True, help_text="When its action was followed first.")
     archived_at = models.DateTimeField(null=True)
     deleted_at = models.DateTimeField(null=True)
 

@@ -10,7 +10,10 @@ urlpatterns = [
     path("notifications/stats", users.StatsView.as_view()),
     path("notifications/pending", users.PendingView.as_view()),
     path("notifications/<uuid:item_id>", users.NotificationView.as_view()),
+    path("notifications/<uuid:item_id>/seen", users.SeenView.as_view()),
+    path("notifications/<uuid:item_id>/clicked", users.ClickedView.as_view()),
     path("notifications/<uuid:item_id>/read", users.ReadView.as_view()),
     path("notifications/<uuid:item_id>/unread", users.UnreadView.as_view()),
     path("notifications/<uuid:item_id>/archive", users.ArchiveView.as_view()),
+    path("notifications/<uuid:item_id>/unarchive", users.UnarchiveView.as_view()),
 ]

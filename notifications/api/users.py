@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from notifications import feed
+from notifications import changes
 from notifications.mailbox import Filter, Mailbox, items, mailbox, show, stats, unread_count
 from notifications.models import NotificationType
 from notifications.realtime.frames import Address
@@ -53,6 +53,7 @@ class Item(BaseModel):
     created_at: dt.datetime
     seen_at: dt.datetime | None
     read_at: dt.datetime | None
+    clicked_at: dt.datetime | None
     archived_at: dt.datetime | None
 
 
@@ -157,7 +158,7 @@ class NotificationsView(FeedView):
     @of_recipient
     def delete(self, request: Request, of: Mailbox) -> Response:
         """Delete several. Those that are not the caller's are passed over."""
-        changed = _pushed(feed.delete(of, validate(DeleteBody, request.data).ids))
+        changed = _pushed(changes.delete(of, validate(DeleteBody, request.data).ids))
         return Response({"changed": len(changed.ids), "unread_count": changed.unread})
 
 
@@ -170,7 +171,7 @@ class NotificationView(FeedView):
     @extend_schema(operation_id="delete_my_notification", responses={204: None})
     @of_recipient
     def delete(self, request: Request, of: Mailbox, item_id: UUID) -> Response:
-        if not _pushed(feed.delete(of, [item_id])).ids:
+        if not _pushed(changes.delete(of, [item_id])).ids:
             raise NotFound
         return Response(status=204)
 
@@ -178,7 +179,7 @@ class NotificationView(FeedView):
 class ChangeView(FeedView):
     """One change to one notification; to make it again changes nothing."""
 
-    change: staticmethod[[Mailbox, Sequence[UUID]], feed.Changed]
+    change: staticmethod[[Mailbox, Sequence[UUID]], changes.Changed]
 
     @extend_schema(request=None, responses=Item)
     @of_recipient
@@ -187,16 +188,32 @@ class ChangeView(FeedView):
         return _item(of, item_id)
 
 
+class SeenView(ChangeView):
+    """It stood before the caller's eyes; it stays unread."""
+
+    change = staticmethod(changes.mark_seen)
+
+
+class ClickedView(ChangeView):
+    """The caller followed its action, and so saw it; whether that reads it, the client says."""
+
+    change = staticmethod(changes.mark_clicked)
+
+
 class ReadView(ChangeView):
-    change = staticmethod(feed.mark_read)
+    change = staticmethod(changes.mark_read)
 
 
 class UnreadView(ChangeView):
-    change = staticmethod(feed.mark_unread)
+    change = staticmethod(changes.mark_unread)
 
 
 class ArchiveView(ChangeView):
-    change = staticmethod(feed.archive)
+    change = staticmethod(changes.archive)
+
+
+class UnarchiveView(ChangeView):
+    change = staticmethod(changes.unarchive)
 
 
 class UnreadCountView(FeedView):
@@ -210,7 +227,7 @@ class MarkAllReadView(FeedView):
     @extend_schema(request=None, responses=ManyChanged)
     @of_recipient
     def post(self, request: Request, of: Mailbox) -> Response:
-        changed = _pushed(feed.read_all(of))
+        changed = _pushed(changes.read_all(of))
         return Response({"changed": len(changed.ids), "unread_count": changed.unread})
 
 
@@ -237,6 +254,6 @@ def _item(of: Mailbox, item_id: UUID) -> Response:
     return Response(show(item))
 
 
-def _pushed(changed: feed.Changed) -> feed.Changed:
+def _pushed(changed: changes.Changed) -> changes.Changed:
     publish_on_commit(changed.frames)
     return changed

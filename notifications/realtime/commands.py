@@ -9,8 +9,9 @@ from uuid import UUID
 import orjson
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from notifications import feed
-from notifications.mailbox import Mailbox, latest_unread, mailbox, missed, position, show, unread_count
+from notifications import changes
+from notifications.counting import checked_position
+from notifications.mailbox import Mailbox, latest_unread, mailbox, missed, page, show, unread_count
 from notifications.models import FeedItem
 from notifications.realtime.frames import Address, encode
 from notifications.realtime.push import publish_on_commit
@@ -19,6 +20,7 @@ from tenants.parsing import RequestModel
 
 CATCH_UP_LIMIT = 500
 UNREAD_LIMIT = 100
+PAGE_LIMIT = 100
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -69,6 +71,13 @@ class Resume(RequestModel):
     after: Annotated[int, Field(ge=0, lt=2**63)] | None = None
 
 
+class History(RequestModel):
+    """`before`: a `seq`."""
+
+    limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = 20
+    before: Annotated[int, Field(ge=1, lt=2**63)] | None = None
+
+
 def parse(text: str | None) -> ClientFrame:
     """Raises `FrameError` for what is not a JSON object of that shape."""
     try:
@@ -81,7 +90,7 @@ def parse(text: str | None) -> ClientFrame:
 def greet(address: Address) -> bytes:
     """The first frame on a socket."""
     with tenant_scope(address.tenant_id):
-        seq, unread = position(mailbox(address))
+        seq, unread = checked_position(mailbox(address))
     return encode("connected", {"recipient": address.external_id, "unread_count": unread, "seq": seq})
 
 
@@ -110,7 +119,7 @@ def _validate(model: type[Model], document: object) -> Model:
 Command = Callable[[Mailbox, ClientFrame], Iterator[bytes]]
 
 
-def _changes(change: Callable[[Mailbox, Sequence[UUID]], feed.Changed]) -> Command:
+def _changes(change: Callable[[Mailbox, Sequence[UUID]], changes.Changed]) -> Command:
     """The command that makes a change to the items it names."""
 
     def command(of: Mailbox, frame: ClientFrame) -> Iterator[bytes]:
@@ -122,10 +131,10 @@ def _changes(change: Callable[[Mailbox, Sequence[UUID]], feed.Changed]) -> Comma
 
 def _read_all(of: Mailbox, frame: ClientFrame) -> Iterator[bytes]:
     _validate(Nothing, frame.data)
-    yield _acknowledgement(frame, feed.read_all(of))
+    yield _acknowledgement(frame, changes.read_all(of))
 
 
-def _acknowledgement(frame: ClientFrame, changed: feed.Changed) -> bytes:
+def _acknowledgement(frame: ClientFrame, changed: changes.Changed) -> bytes:
     publish_on_commit(changed.frames)
     body = {"ids": changed.ids, "unread_count": changed.unread}
     return encode(f"{frame.type}-acknowledged", body, ref=frame.ref)
@@ -148,6 +157,15 @@ def _news(item: FeedItem) -> bytes:
     return encode("notification:new", show(item), seq=item.seq)
 
 
+def _history(of: Mailbox, frame: ClientFrame) -> Iterator[bytes]:
+    """A page of what the API lists, newest first. `next`: the `before` of the page after it, or null."""
+    wanted = _validate(History, frame.data)
+    items = page(of, wanted.limit + 1, wanted.before)
+    items, more = items[: wanted.limit], len(items) > wanted.limit
+    body = {"results": [show(item) for item in items], "next": items[-1].seq if more else None}
+    yield encode("notification:history", body, ref=frame.ref)
+
+
 def _unread_count(of: Mailbox, frame: ClientFrame) -> Iterator[bytes]:
     _validate(Nothing, frame.data)
     yield encode("unread-count", {"count": unread_count(of)}, ref=frame.ref)
@@ -156,9 +174,14 @@ def _unread_count(of: Mailbox, frame: ClientFrame) -> Iterator[bytes]:
 _COMMANDS: Mapping[str, Command] = {
     "resume": _resume,
     "unread-count": _unread_count,
-    "notification:received": _changes(feed.mark_received),
-    "notification:read": _changes(feed.mark_read),
-    "notification:unread": _changes(feed.mark_unread),
-    "notification:archive": _changes(feed.archive),
+    "notification:history": _history,
+    "notification:received": _changes(changes.mark_received),
+    "notification:seen": _changes(changes.mark_seen),
+    "notification:clicked": _changes(changes.mark_clicked),
+    "notification:read": _changes(changes.mark_read),
+    "notification:unread": _changes(changes.mark_unread),
+    "notification:archive": _changes(changes.archive),
+    "notification:unarchive": _changes(changes.unarchive),
+    "notification:delete": _changes(changes.delete),
     "notification:read-all": _read_all,
 }

@@ -11,7 +11,7 @@ from django.utils import timezone
 from delivery.escalation import escalate_due
 from delivery.models import Delivery
 from delivery.tests.factories import create_smtp, create_twilio
-from notifications import feed
+from notifications import changes
 from notifications.models import Notification
 from notifications.tests.calls import NOTIFICATIONS, a_notification, a_template, look, send
 from notifications.tests.feeds import mailbox_of
@@ -93,7 +93,7 @@ def archive(me: Api, tenant: Tenant, id: str) -> None:
 def read_in_the_feed(me: Api, tenant: Tenant, id: str) -> None:
     """As the websocket's command does."""
     with tenant_scope(tenant.pk):
-        feed.mark_read(mailbox_of(Recipient.objects.get()), [Notification.objects.get().pk])
+        changes.mark_read(mailbox_of(Recipient.objects.get()), [Notification.objects.get().pk])
 
 
 @pytest.mark.parametrize("see", [read_by_api, read_all, archive, read_in_the_feed])
@@ -110,7 +110,7 @@ def test_having_reached_a_client_does_not(tenant: Tenant, service: Api, drain: D
     id = send(service, channels=CHAIN)["id"]
     drain()
     with tenant_scope(tenant.pk):
-        feed.mark_received(mailbox_of(Recipient.objects.get()), [Notification.objects.get().pk])
+        changes.mark_received(mailbox_of(Recipient.objects.get()), [Notification.objects.get().pk])
     assert escalate() == 1
     assert statuses(service, id)["in_app"] == ("delivered", "not_seen_in_time")
 

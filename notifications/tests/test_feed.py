@@ -8,9 +8,11 @@ from uuid import UUID
 
 import pytest
 from django.db import IntegrityError, connection
+from django.test.utils import CaptureQueriesContext
 
 from delivery.models import Delivery
-from notifications import feed
+from notifications import changes, feed
+from notifications.counting import checked_position
 from notifications.feed import NewItem
 from notifications.mailbox import (
     Filter,
@@ -34,7 +36,7 @@ from tenants.tests.factories import create_tenant
 
 pytestmark = pytest.mark.django_db
 
-Change = Callable[[Mailbox, Sequence[UUID]], feed.Changed]
+Change = Callable[[Mailbox, Sequence[UUID]], changes.Changed]
 
 
 @pytest.fixture
@@ -86,6 +88,7 @@ def test_it_works(ann: Recipient) -> None:
         "created_at": first.created_at,
         "seen_at": None,
         "read_at": None,
+        "clicked_at": None,
         "archived_at": None,
     }
     assert position(mailbox_of(ann)) == (2, 2)
@@ -140,7 +143,7 @@ def unread_now(recipient: Recipient) -> int:
 def test_it_marks_read(ann: Recipient) -> None:
     first, second = new_item(ann), new_item(ann)
     tell(ann, first, second)
-    changed = feed.mark_read(mailbox_of(ann), [first.id])
+    changed = changes.mark_read(mailbox_of(ann), [first.id])
     assert (changed.ids, changed.unread, unread_now(ann)) == ([first.id], 1, 1)
     [frame] = changed.frames
     assert (frame.to, frame.type) == (address_of(ann), "notification:read")
@@ -152,42 +155,80 @@ def test_it_marks_read(ann: Recipient) -> None:
 def test_it_changes_nothing_twice(ann: Recipient) -> None:
     item = new_item(ann)
     tell(ann, item, new_item(ann))
-    for change in (feed.mark_read, feed.archive, feed.mark_received, feed.delete):
-        assert change is feed.mark_received or change(mailbox_of(ann), [item.id]).ids == [item.id]
+    for change in (changes.mark_read, changes.archive, changes.mark_received, changes.delete):
+        assert change is changes.mark_received or change(mailbox_of(ann), [item.id]).ids == [item.id]
         again = change(mailbox_of(ann), [item.id])
         assert (again.ids, again.frames, again.unread) == ([], [], 1)
 
 
 @pytest.mark.parametrize(
-    ("changes", "unread"),
+    ("steps", "unread"),
     [
-        ([feed.mark_read], 1),
-        ([feed.mark_read, feed.mark_unread], 2),
-        ([feed.archive], 1),
-        ([feed.archive, feed.mark_read], 1),
-        ([feed.archive, feed.mark_read, feed.mark_unread], 1),
-        ([feed.mark_read, feed.archive], 1),
-        ([feed.delete], 1),
-        ([feed.mark_read, feed.delete], 1),
-        ([feed.archive, feed.delete], 1),
-        ([feed.delete, feed.mark_unread], 1),
-        ([feed.mark_received], 2),
+        ([changes.mark_read], 1),
+        ([changes.mark_read, changes.mark_unread], 2),
+        ([changes.archive], 1),
+        ([changes.archive, changes.mark_read], 1),
+        ([changes.archive, changes.mark_read, changes.mark_unread], 1),
+        ([changes.mark_read, changes.archive], 1),
+        ([changes.delete], 1),
+        ([changes.mark_read, changes.delete], 1),
+        ([changes.archive, changes.delete], 1),
+        ([changes.delete, changes.mark_unread], 1),
+        ([changes.archive, changes.unarchive], 2),
+        ([changes.mark_read, changes.archive, changes.unarchive], 1),
+        ([changes.archive, changes.mark_read, changes.unarchive], 1),
+        ([changes.delete, changes.unarchive], 1),
+        ([changes.mark_received], 2),
+        ([changes.mark_seen], 2),
+        ([changes.mark_clicked], 2),
     ],
 )
-def test_it_keeps_the_count(ann: Recipient, changes: list[Change], unread: int) -> None:
+def test_it_keeps_the_count(ann: Recipient, steps: list[Change], unread: int) -> None:
     item = new_item(ann)
     tell(ann, item, new_item(ann))
-    counts = [change(mailbox_of(ann), [item.id]).unread for change in changes]
+    counts = [change(mailbox_of(ann), [item.id]).unread for change in steps]
     assert counts[-1] == unread_now(ann) == really_unread(ann) == unread
 
 
 def test_it_reads_all(ann: Recipient) -> None:
     tell(ann, *(new_item(ann) for _ in range(3)))
-    changed = feed.read_all(mailbox_of(ann))
+    changed = changes.read_all(mailbox_of(ann))
     assert (len(changed.ids), changed.unread, unread_now(ann)) == (3, 0, 0)
     [frame] = changed.frames
     assert (frame.type, frame.data) == ("notification:read-all", {"up_to": 3, "unread_count": 0})
-    assert feed.read_all(mailbox_of(ann)).frames == []
+    assert changes.read_all(mailbox_of(ann)).frames == []
+
+
+def test_it_keeps_seen_clicked_and_read_apart(ann: Recipient) -> None:
+    seen, clicked, read = (new_item(ann) for _ in range(3))
+    tell(ann, seen, clicked, read)
+    of = mailbox_of(ann)
+    [frame] = changes.mark_seen(of, [seen.id]).frames
+    assert (frame.type, frame.data) == ("notification:seen", {"id": seen.id, "unread_count": 3})
+    [frame] = changes.mark_clicked(of, [clicked.id]).frames
+    assert (frame.type, frame.data) == ("notification:clicked", {"id": clicked.id, "unread_count": 3})
+    changes.mark_read(of, [read.id])
+    times = {item.pk: (item.seen_at, item.clicked_at, item.read_at) for item in FeedItem.objects.all()}
+    assert [[time is not None for time in times[item.id]] for item in (seen, clicked, read)] == [
+        [True, False, False],
+        [True, True, False],
+        [True, False, True],
+    ]
+    assert not FeedItem.objects.filter(delivered_at=None).exists()
+
+
+@pytest.mark.parametrize("wrong", [-3, 0, 1, 7])
+def test_it_sets_a_wrong_count_right(ann: Recipient, wrong: int) -> None:
+    """At one query when it is right."""
+    told = [new_item(ann) for _ in range(4)]
+    tell(ann, *told)
+    changes.archive(mailbox_of(ann), [told[0].id])
+    of = mailbox_of(ann)
+    with CaptureQueriesContext(connection) as queries:
+        assert checked_position(of) == (4, 3)
+    assert len(queries) == 1
+    Feed.objects.update(unread=wrong)
+    assert checked_position(of) == position(of) == (4, 3)
 
 
 def test_it_leaves_others_alone(ann: Recipient) -> None:
@@ -196,8 +237,8 @@ def test_it_leaves_others_alone(ann: Recipient) -> None:
     tell(ann, item)
     for other in (bob, stranger):
         tell(other)
-        assert feed.mark_read(mailbox_of(other), [item.id]).ids == []
-        feed.read_all(mailbox_of(other))
+        assert changes.mark_read(mailbox_of(other), [item.id]).ids == []
+        changes.read_all(mailbox_of(other))
     assert unread_now(ann) == really_unread(ann) == 1
 
 
@@ -211,9 +252,15 @@ def test_it_keeps_the_count_under_fire(ann: Recipient) -> None:
         with tenant_scope(ann.tenant_id):
             change(mailbox_of(ann), part)
 
-    changes = (feed.mark_read, feed.mark_unread, feed.archive, feed.mark_read)
-    jobs = [partial(act, change, part) for change in changes for part in (ids[:20], ids[:9:-1])]
-    at_once([*jobs, partial(tell, ann), partial(act, feed.delete, ids[5:15]), partial(tell, ann)])
+    def check() -> None:
+        with tenant_scope(ann.tenant_id):
+            checked_position(mailbox_of(ann))
+
+    acts = (changes.mark_read, changes.mark_unread, changes.archive, changes.unarchive)
+    jobs = [partial(act, change, part) for change in acts for part in (ids[:20], ids[:9:-1])]
+    Feed.objects.update(unread=7)
+    at_once([check, *jobs, check, partial(tell, ann), partial(act, changes.delete, ids[5:15]), check, check])
+    tell(ann)
     assert unread_now(ann) == really_unread(ann)
     assert position(mailbox_of(ann))[0] == 32
 
@@ -222,11 +269,13 @@ def test_it_tells_the_delivery_what_a_client_received(ann: Recipient) -> None:
     item, other = new_item(ann), new_item(ann)
     deliveries = {told.id: sent_delivery(ann, told) for told in (item, other)}
     tell(ann, item, other)
-    changed = feed.mark_received(mailbox_of(ann), [item.id])
-    assert (changed.ids, changed.frames) == ([item.id], [])
+    changed = changes.mark_received(mailbox_of(ann), [item.id])
+    [frame] = changed.frames
+    assert (frame.type, changed.ids) == ("notification:status", [item.id])
+    assert frame.data == {"id": item.id, "status": "delivered", "unread_count": 2}
     assert status_of(deliveries[item.id]) == "delivered"
     assert status_of(deliveries[other.id]) == "sent"
-    feed.mark_read(mailbox_of(ann), [other.id])
+    changes.mark_read(mailbox_of(ann), [other.id])
     assert status_of(deliveries[other.id]) == "delivered"
 
 
@@ -255,19 +304,19 @@ def status_of(delivery: Delivery) -> str:
 def test_it_says_what_was_missed(ann: Recipient) -> None:
     told = [new_item(ann) for _ in range(5)]
     tell(ann, *told)
-    feed.delete(mailbox_of(ann), [told[3].id])
+    changes.delete(mailbox_of(ann), [told[3].id])
     assert [item.seq for item in missed(mailbox_of(ann), after=2, limit=10)] == [3, 5]
     assert [item.seq for item in missed(mailbox_of(ann), after=0, limit=2)] == [1, 2]
-    feed.mark_read(mailbox_of(ann), [told[4].id])
+    changes.mark_read(mailbox_of(ann), [told[4].id])
     assert [item.seq for item in latest_unread(mailbox_of(ann), limit=2)] == [2, 3]
 
 
 def test_it_counts_by_kind(ann: Recipient) -> None:
     told = [new_item(ann, type="error"), new_item(ann, category="alert"), new_item(ann), new_item(ann)]
     tell(ann, *told)
-    feed.mark_read(mailbox_of(ann), [told[0].id])
-    feed.archive(mailbox_of(ann), [told[1].id])
-    feed.delete(mailbox_of(ann), [told[2].id])
+    changes.mark_read(mailbox_of(ann), [told[0].id])
+    changes.archive(mailbox_of(ann), [told[1].id])
+    changes.delete(mailbox_of(ann), [told[2].id])
     assert stats(mailbox_of(ann)) == {
         "total": 3,
         "unread": 1,
@@ -281,7 +330,7 @@ def test_it_counts_by_kind(ann: Recipient) -> None:
 def test_it_is_empty_for_whom_nobody_knows() -> None:
     nobody = mailbox(Address(create_tenant().pk, "user", "nobody"))
     assert (nobody.recipient_id, position(nobody), list(items(nobody))) == (None, (0, 0), [])
-    assert feed.read_all(nobody).frames == []
+    assert changes.read_all(nobody).frames == []
     assert stats(nobody)["total"] == 0
 
 

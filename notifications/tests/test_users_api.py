@@ -58,7 +58,7 @@ def test_it_works(ann: Recipient) -> None:
     assert body["previous"] is None
     assert set(body["results"][0]) == {
         *("id", "seq", "type", "category", "title", "body", "action", "icon", "data"),
-        *("status", "created_at", "seen_at", "read_at", "archived_at"),
+        *("status", "created_at", "seen_at", "read_at", "clicked_at", "archived_at"),
     }
     one = me(ann).get(f"{URL}/{first}")
     assert one.json() == body["results"][1]
@@ -163,6 +163,27 @@ def test_it_archives(ann: Recipient) -> None:
     assert me(ann).get(f"{URL}/unread-count").json() == {"count": 0}
 
 
+def test_it_takes_back_from_the_archive(ann: Recipient) -> None:
+    notification_id = tell_one(ann)
+    me(ann).patch(f"{URL}/{notification_id}/archive")
+    restored = me(ann).patch(f"{URL}/{notification_id}/unarchive")
+    assert (restored.status_code, restored.json()["archived_at"]) == (200, None)
+    assert me(ann).get(f"{URL}/unread-count").json() == {"count": 1}
+
+
+def test_it_keeps_seen_clicked_and_read_apart(ann: Recipient) -> None:
+    notification_id = tell_one(ann)
+    client = me(ann)
+    seen = client.patch(f"{URL}/{notification_id}/seen").json()
+    assert seen["seen_at"] is not None
+    assert (seen["status"], seen["clicked_at"], seen["read_at"]) == ("delivered", None, None)
+    clicked = client.patch(f"{URL}/{notification_id}/clicked").json()
+    assert clicked == {**seen, "clicked_at": clicked["clicked_at"]}
+    assert clicked["clicked_at"] > seen["seen_at"]
+    assert client.patch(f"{URL}/{notification_id}/clicked").json() == clicked
+    assert client.get(f"{URL}/unread-count").json() == {"count": 1}
+
+
 def test_it_deletes_one(ann: Recipient) -> None:
     notification_id = tell_one(ann)
     client = me(ann)
@@ -220,7 +241,7 @@ def test_it_hides_what_is_anothers(ann: Recipient) -> None:
         client = me(other)
         assert client.get(URL).json()["results"] == []
         assert client.get(f"{URL}/{notification_id}").status_code == 404
-        for change in ("read", "unread", "archive"):
+        for change in ("seen", "clicked", "read", "unread", "archive", "unarchive"):
             assert client.patch(f"{URL}/{notification_id}/{change}").status_code == 404
         assert client.delete(f"{URL}/{notification_id}").status_code == 404
         assert client.post(f"{URL}/mark-all-read").json()["changed"] == 0

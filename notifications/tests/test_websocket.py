@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 from uuid import UUID
 
@@ -12,10 +13,10 @@ from websockets.exceptions import ConnectionClosed
 
 from config.embedded import Valkey
 from delivery.models import Delivery
-from notifications.mailbox import unread_count
+from notifications.models import Feed, FeedItem
 from notifications.realtime.frames import Frame
 from notifications.realtime.push import publish
-from notifications.tests.feeds import address_of, mailbox_of, new_item, tell
+from notifications.tests.feeds import address_of, new_item, tell
 from notifications.tests.web import Tab, open_tab, wait_until, web_process
 from preferences.models import Recipient
 from preferences.tests.factories import create_recipient
@@ -24,6 +25,7 @@ from tenants.tests.factories import api, create_tenant
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+ITEMS = "/api/v1/users/me/notifications"
 LIMITS = {"FEED_MAX_FRAME_BYTES": "4096", "FEED_FRAMES_PER_SECOND": "30", "FEED_SOCKETS_PER_RECIPIENT": "3"}
 
 
@@ -148,18 +150,27 @@ def test_it_closes_when_the_token_expires(web: str, ann: Recipient, settings: Se
         assert tab.closed() == 4401
 
 
+_ACTS = (
+    *(("seen", 4), ("clicked", 4), ("read", 3), ("unread", 4), ("archive", 3), ("unarchive", 4)),
+    ("delete", 3),
+)
+
+
 def test_it_keeps_two_tabs_in_step(web: str, ann: Recipient) -> None:
     ids = [tell_one(ann) for _ in range(4)]
     with connected(web, ann) as one, connected(web, ann) as two:
-        for what, unread in (("read", 3), ("unread", 4), ("archive", 3)):
+        for what, unread in _ACTS:
             one.say(f"notification:{what}", {"id": ids[0]}, ref=what)
             heard = one.hear(f"notification:{what}-acknowledged")
             assert (heard["ref"], heard["data"]) == (what, {"ids": [str(ids[0])], "unread_count": unread})
             expected = {"id": str(ids[0]), "unread_count": unread}
             assert two.hear(f"notification:{what}")["data"] == expected
+        one.say("notification:received", {"id": ids[1]})
+        expected = {"id": str(ids[1]), "status": "delivered", "unread_count": 3}
+        assert two.hear("notification:status")["data"] == expected
         two.say("notification:read-all", ref=7)
         heard = two.hear("notification:read-all-acknowledged")
-        assert (heard["ref"], heard["data"]["unread_count"], len(heard["data"]["ids"])) == (7, 0, 4)
+        assert (heard["ref"], heard["data"]["unread_count"], len(heard["data"]["ids"])) == (7, 0, 3)
         assert one.hear("notification:read-all")["data"] == {"up_to": 4, "unread_count": 0}
 
 
@@ -193,7 +204,7 @@ def test_it_marks_delivered_what_a_client_received(web: str, ann: Recipient) -> 
         tell(ann, item)
         assert tab.next()["data"]["status"] == "sent"
         tab.say("notification:received", {"ids": [item.id]}, ref="a")
-        heard = tab.next()
+        heard = tab.hear("notification:received-acknowledged")
         assert (heard["type"], heard["ref"]) == ("notification:received-acknowledged", "a")
     delivery.refresh_from_db()
     assert delivery.status == "delivered"
@@ -218,6 +229,28 @@ def test_it_resumes_in_parts(web: str, ann: Recipient) -> None:
         tab.say("resume", {"after": 500})
         assert tab.hear("notification:new")["seq"] == 501
         assert tab.hear("notifications:catch-up-complete")["data"] == {"count": 1, "more": False}
+
+
+def test_it_leafs_through_the_history(web: str, ann: Recipient) -> None:
+    ids = [tell_one(ann) for _ in range(5)]
+    with connected(web, ann) as tab:
+        tab.say("notification:archive", {"id": ids[3]})
+        tab.say("notification:history", {"limit": 2}, ref="a")
+        first = tab.hear("notification:history")
+        assert (first["ref"], [item["seq"] for item in first["data"]["results"]]) == ("a", [5, 3])
+        tab.say("notification:history", {"before": first["data"]["next"]})
+        second = tab.hear("notification:history")["data"]
+        assert ([item["seq"] for item in second["results"]], second["next"]) == ([2, 1], None)
+        assert second["results"][0] == api(token_of(ann)).get(f"{ITEMS}/{ids[1]}").json()
+
+
+def test_it_heals_its_count_when_somebody_connects(web: str, ann: Recipient) -> None:
+    tell_one(ann)
+    with connected(web, ann) as tab:
+        Feed.objects.update(unread=5)
+        with open_tab(web, token_of(ann)) as another:
+            assert another.next()["data"]["unread_count"] == 1
+        assert tab.next() == {"type": "unread-count", "data": {"count": 1}}
 
 
 def test_it_resumes_with_the_unread_ones(web: str, ann: Recipient) -> None:
@@ -252,17 +285,26 @@ def test_it_reaches_nobody_else(web: str, ann: Recipient) -> None:
         create_recipient(create_tenant(), external_id="ann"),
         create_recipient(ann.tenant, external_id="ann", type="service"),
     ]
+    tell_one(ann)
+    before = rows_of(ann)
     for other in others:
         with connected(web, other) as tab:
-            tell_one(ann)
-            for what in ("read", "unread", "archive", "received"):
+            for what in ("received", *dict(_ACTS)):
                 tab.say(f"notification:{what}", {"id": told}, ref=what)
                 assert tab.next()["data"] == {"ids": [], "unread_count": 0}
             tab.say("notification:read-all")
             assert tab.next()["data"] == {"ids": [], "unread_count": 0}
             tab.say("resume", {"after": 0})
             assert tab.next()["data"] == {"count": 0, "more": False}
-    assert unread_count(mailbox_of(ann)) == 4
+            tab.say("notification:history", {"before": 99})
+            assert tab.hear("notification:history")["data"] == {"results": [], "next": None}
+    assert rows_of(ann) == before
+
+
+def rows_of(recipient: Recipient) -> list[dict[str, Any]]:
+    feed = Feed.objects.filter(recipient_id=recipient.pk).values()
+    items = FeedItem.objects.filter(recipient_id=recipient.pk).order_by("pk").values()
+    return [{**row} for row in (*feed, *items)]
 
 
 @pytest.mark.parametrize(
@@ -282,6 +324,8 @@ def test_it_reaches_nobody_else(web: str, ann: Recipient) -> None:
         ('{"type":"notification:read","data":{"ids":[]}}', "validation_error"),
         ('{"type":"notification:read-all","data":{"id":1}}', "validation_error"),
         ('{"type":"resume","data":{"after":-1}}', "validation_error"),
+        ('{"type":"notification:history","data":{"limit":101}}', "validation_error"),
+        ('{"type":"notification:history","data":{"before":"now"}}', "validation_error"),
         ('{"type":"resume","data":{"after":9223372036854775808}}', "validation_error"),
         ('{"type":"ping","ref":"' + "x" * 5000 + '"}', "too_large"),
         (b"\x00\xff", "not_json"),

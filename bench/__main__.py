@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 
-from bench.options import ProviderOptions, RealtimeOptions, RenderingOptions, parse
+from bench.options import PreferenceOptions, ProviderOptions, RealtimeOptions, RenderingOptions, parse
 from config import stack
 from config.embedded import StartError, throwaway_engines
 from config.embedded.account import borrowed, temporary_ground
@@ -38,6 +38,8 @@ def main(arguments: list[str]) -> int:
         return _measure_providers(arguments)
     if isinstance(options, RenderingOptions):
         return _measure_rendering(arguments)
+    if isinstance(options, PreferenceOptions):
+        return _measure_preferences(arguments)
     home = temporary_ground(borrowed())
     os.environ["CARILLON_HOME"] = str(home)
     try:
@@ -92,6 +94,14 @@ def _measure_rendering(arguments: list[str]) -> int:
     }
     command = [sys.executable, "-m", "bench.rendering", *arguments]
     return subprocess.run(command, env=env, check=False).returncode
+
+
+def _measure_preferences(arguments: list[str]) -> int:
+    """A database, and nothing else of the stack."""
+    command = [sys.executable, "-m", "bench.preferences", *arguments]
+    with throwaway_engines(given=os.environ) as engines:
+        env = {**os.environ, **engines.env, "DJANGO_SETTINGS_MODULE": "config.settings"}
+        return subprocess.run(command, env=env, check=False).returncode
 
 
 async def _measure(module: str, url: str, arguments: list[str], env: Mapping[str, str]) -> int:

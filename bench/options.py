@@ -61,7 +61,13 @@ class RealtimeOptions:
     json: bool
 
 
-AnyOptions = Options | ProviderOptions | RenderingOptions | RealtimeOptions
+@dataclass(frozen=True, slots=True)
+class PreferenceOptions:
+    n: int
+    json: bool
+
+
+AnyOptions = Options | ProviderOptions | RenderingOptions | PreferenceOptions | RealtimeOptions
 
 
 def parse(arguments: Sequence[str]) -> AnyOptions:
@@ -102,6 +108,14 @@ def parse(arguments: Sequence[str]) -> AnyOptions:
     rendering.add_argument("--n", type=_positive, default=1_000, help="mails a round (%(default)s)")
     rendering.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
     rendering.set_defaults(made=RenderingOptions)
+    preferences = commands.add_parser(
+        "preferences",
+        help="what deciding whether and when people are told costs",
+        description="What deciding whether and when people are told costs, by four channels.",
+    )
+    preferences.add_argument("--n", type=_positive, default=1_000, help="people (%(default)s)")
+    preferences.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
+    preferences.set_defaults(made=PreferenceOptions)
     _add_realtime(commands)
     given = vars(parser.parse_args(arguments))
     made: Callable[..., AnyOptions] = given.pop("made")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from preferences.rules.times import Window
@@ -107,8 +107,7 @@ class Circumstances:
     jitter: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(NamedTuple):
     """Waiting: `opens_at` is the first moment at which nothing holds it, `until` the one at which it leaves.
 
     `digest`: the person, or else the tenant, wants what waits for the same moment told together.
@@ -120,8 +119,7 @@ class Hold:
     digest: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """`address` is empty when the person has none on the channel.
 
     With a `hold` and allowed it waits; with a hold and not allowed its deadline comes first.

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -29,8 +29,7 @@ _FAR = 400
 """Days: who may be written to on one day of the year still may."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """From `start` to `end`, in minutes of the day, on the `days` on which it begins; 0 is Monday.
 
     An end that is not after the start is on the day after.
@@ -84,11 +83,14 @@ def first_inside(
     return None
 
 
-def _begun_on(day: dt.date, windows: Windows, zone: ZoneInfo) -> Iterator[Span]:
+@lru_cache(maxsize=4096)
+def _begun_on(day: dt.date, windows: Windows, zone: ZoneInfo) -> tuple[Span, ...]:
     weekday = day.weekday()
-    for window in windows:
-        if weekday in window.days:
-            yield _instant(day, window.start, zone, fold=0), _instant(day, window.closes, zone, fold=1)
+    return tuple(
+        (_instant(day, window.start, zone, fold=0), _instant(day, window.closes, zone, fold=1))
+        for window in windows
+        if weekday in window.days
+    )
 
 
 def _on_workday(span: Span, zone: ZoneInfo, holidays: frozenset[str]) -> Iterator[dt.datetime]:

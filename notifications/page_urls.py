@@ -4,6 +4,7 @@ from notifications import pages
 
 urlpatterns = [
     path("", pages.home),
+    path("notifications/", pages.center),
     path("demo/token", pages.token),
     path("demo/send", pages.send),
 ]

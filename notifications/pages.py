@@ -1,4 +1,7 @@
-"""The demo's page: the bell and live feed of one recipient, and a form that sends to them. Only with DEMO."""
+"""The demo's pages: a shop with the bell, feed and preferences of one person, and a form that sends to them.
+
+Only with DEMO.
+"""
 
 from __future__ import annotations
 
@@ -42,12 +45,19 @@ def demo_only(view: View) -> View:
 @ensure_csrf_cookie
 def home(request: HttpRequest) -> HttpResponse:
     tenant = Tenant.objects.filter(slug=TENANT).first()
-    context = {
-        "recipient": RECIPIENT,
-        "templates": [] if tenant is None else _templates(tenant),
-        "sandbox_url": settings.SANDBOX_URL,
-    }
-    response = render(request, "notifications/demo.html", context)
+    return _page(request, "home", templates=[] if tenant is None else _templates(tenant))
+
+
+@demo_only
+@require_GET
+def center(request: HttpRequest) -> HttpResponse:
+    """All notifications of a recipient, and what they want to hear of."""
+    return _page(request, "center")
+
+
+def _page(request: HttpRequest, name: str, **context: object) -> HttpResponse:
+    context |= {"page": name, "recipient": RECIPIENT, "sandbox_url": settings.SANDBOX_URL}
+    response = render(request, f"notifications/demo/{name}.html", context)
     response["Content-Security-Policy"] = _CSP
     return response
 

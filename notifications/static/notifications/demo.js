@@ -1,11 +1,4 @@
-import "./carillon-feed.js";
-
 const form = document.getElementById("send");
-const feed = document.querySelector("carillon-feed");
-
-feed.addEventListener("unread", (event) => {
-  document.title = event.detail ? `(${event.detail}) Carillon` : "Carillon";
-});
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();

@@ -7,12 +7,12 @@ whichever key it was made with.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from preferences import keyed
@@ -86,6 +86,24 @@ def among(tenant_id: UUID, addresses: Iterable[Address]) -> dict[Address, str]:
     with connection.cursor() as cursor:
         cursor.execute(_FIND, [recordset(wanted), tenant_id])
         return {asked[place]: reason for place, reason in cursor.fetchall()}
+
+
+def rows_of(tenant_id: UUID, addresses: Iterable[Address]) -> dict[Address, Suppression]:
+    """The row of each of these addresses that has one. One query."""
+    known = set(addresses)
+    rows = {(row.channel, row.address_hash): row for row in _of(tenant_id, known)}
+    return {
+        (channel, address): row
+        for channel, address in known
+        for digest in keyed.of_address(channel, address)
+        if (row := rows.get((channel, digest.value)))
+    }
+
+
+def _of(tenant_id: UUID, addresses: Collection[Address]) -> QuerySet[Suppression]:
+    hashes = [digest.value for address in addresses for digest in keyed.of_address(*address)]
+    channels = {channel for channel, _ in addresses}
+    return Suppression.objects.filter(tenant_id=tenant_id, channel__in=channels, address_hash__in=hashes)
 
 
 def suppress(tenant_id: UUID, entries: Iterable[tuple[str, str, str] | Entry]) -> int:
@@ -220,8 +238,4 @@ def strip(tenant_id: UUID, addresses: Iterable[Address]) -> int:
 
     What caused them is forgotten too: it leads to what was sent to them.
     """
-    known = set(addresses)
-    hashes = [digest.value for address in known for digest in keyed.of_address(*address)]
-    channels = {channel for channel, _ in known}
-    found = Suppression.objects.filter(tenant_id=tenant_id, channel__in=channels, address_hash__in=hashes)
-    return found.exclude(mask="", reference="").update(mask="", reference="")
+    return _of(tenant_id, set(addresses)).exclude(mask="", reference="").update(mask="", reference="")

@@ -29,6 +29,9 @@ class FurnishedTenantAdmin(TenantAdmin):
         return super().get_form(request, obj, change, **kwargs, help_texts={"is_active": _SWITCHED_OFF})
 
     def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
+        if change:  # meanwhile somebody may have counted a change that the form knows nothing of
+            held = Tenant.objects.select_for_update(no_key=True).get(pk=obj.pk)
+            obj.rules_version = held.rules_version
         super().save_model(request, obj, form, change)
         if not change:
             create_default_categories(obj)

@@ -13,8 +13,10 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from notifications import erasure, exporting
-from preferences.admin.recipients import RecipientAdmin
-from preferences.models import Recipient
+from notifications.admin.overview import overview
+from preferences.admin.recipients import DeviceInline, PreferenceInline, RecipientAdmin
+from preferences.models import Preference, Recipient
+from templates_app.models import Template
 from tenants.admin.base import action, go_to
 
 logger = logging.getLogger(__name__)
@@ -38,9 +40,29 @@ class TypeTheIdForm(BaseDialogForm):  # type: ignore[misc]  # django-unfold has 
         return typed
 
 
+class SwitchInline(PreferenceInline):
+    def known(self, recipient: Recipient) -> dict[str, dict[str, str]]:
+        offered = Template.objects.filter(tenant=recipient.tenant_id, archived_at=None).order_by("name")
+        templates = dict(offered.values_list("code", "name"))
+        return super().known(recipient) | {Preference.Level.TEMPLATE: templates}
+
+
 @admin.register(Recipient)
 class PersonAdmin(RecipientAdmin):
     actions_detail = ("export", "erase")
+    inlines = (SwitchInline, DeviceInline)
+    change_form_outer_before_template = "notifications/admin/person.html"
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        person = self.get_object(request, object_id)
+        shown = {} if person is None else overview(person, request.user)
+        return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
 
     def has_export_permission(self, request: HttpRequest, obj: object = None) -> bool:
         """Not named in the button: django-unfold would look them up in the database before there is one."""

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from preferences.categories import create_default_categories
@@ -8,7 +11,7 @@ from preferences.models import Device, Preference, Recipient
 from preferences.tests.factories import create_recipient
 from tenants.models import Tenant
 from tenants.tests.factories import create_tenant
-from tenants.tests.pages import assert_bounded, post, queries, see
+from tenants.tests.pages import assert_bounded, filled, post, queries, save, see, staff
 
 pytestmark = pytest.mark.django_db
 RECIPIENTS = "/admin/preferences/recipient/"
@@ -85,13 +88,90 @@ def test_it_keeps_devices_and_switches(admin_client: Client, tenant: Tenant) -> 
     ann = create_recipient(tenant, external_id="ann")
     device = rows("devices", {"token": "abc", "platform": "ios"})
     off = {"channel": "email"}
-    switches = rows("preferences", {**off, "key": "marketing"}, {**off, "key": "", "enabled": "on"})
+    switches = rows("preferences", {**off, "key": "category:marketing"}, {**off, "key": "", "enabled": "on"})
     post(admin_client, change(ann), form(tenant, **device, **switches))
     assert Device.objects.get(recipient=ann).tenant == tenant
     assert set(Preference.objects.values_list("level", "key", "channel", "enabled")) == {
         ("category", "marketing", "email", False),
         ("channel", "", "email", True),
     }
+
+
+def test_a_template_keeps_its_switches(admin_client: Client, tenant: Tenant) -> None:
+    """Also one of a template or category that is not there any more."""
+    ann = create_recipient(tenant, external_id="ann")
+    stated = {("template", "offer"), ("category", "offer"), ("category", "marketing"), ("channel", "")}
+    for level, key in stated:
+        Preference.objects.create(
+            tenant=tenant, recipient=ann, level=level, key=key, channel="email", enabled=False
+        )
+    assert "offer (there is none any more)" in see(admin_client, change(ann))
+    save(admin_client, change(ann), {"email": "new@example.com"})
+    assert set(Preference.objects.values_list("level", "key", "enabled")) == {(*one, False) for one in stated}
+    assert "preference" not in LogEntry.objects.latest("pk").get_change_message()
+    shown = filled(admin_client, change(ann))
+    (row,) = (name.removesuffix("-key") for name, value in shown.items() if value == ["template:offer"])
+    save(admin_client, change(ann), {f"{row}-enabled": "on"})
+    assert Preference.objects.get(enabled=True).level == "template"
+
+
+QUIET = {"enabled": True, "start": "22:00", "end": "07:00", "timezone": "Europe/Berlin", "digest": True}
+
+
+def test_it_keeps_quiet_hours_a_pause_caps_and_a_block(admin_client: Client, tenant: Tenant) -> None:
+    ann = create_recipient(tenant, external_id="ann")
+    given = {"quiet_hours_windows-0-start": "22:00", "quiet_hours_windows-0-end": "07:00"}
+    given |= {"quiet_hours_timezone": "Europe/Berlin", "quiet_hours_digest": "yes", "block": "a debt"}
+    given |= {"do_not_disturb_until_0": "2200-01-01", "do_not_disturb_until_1": "09:30"}
+    save(admin_client, change(ann), given | {"frequency-sms-max": "3", "frequency-sms-per": "week"})
+    ann.refresh_from_db()
+    assert (ann.quiet_hours, ann.block, ann.preferences_version) == (QUIET, "a debt", 1)
+    assert ann.do_not_disturb_until == dt.datetime(2200, 1, 1, 9, 30, tzinfo=dt.UTC)
+    assert ann.frequency == {"sms": {"max": 3, "per": "week"}}
+    save(admin_client, change(ann), without="quiet_hours_on")
+    ann.refresh_from_db()
+    assert (ann.quiet_hours, ann.preferences_version) == ({**QUIET, "enabled": False}, 2)
+    save(admin_client, change(ann))
+    ann.refresh_from_db()
+    assert (ann.quiet_hours, ann.preferences_version) == ({**QUIET, "enabled": False}, 2)
+    save(admin_client, change(ann), {"quiet_hours_windows-0-start": "", "quiet_hours_windows-0-end": ""})
+    assert Recipient.objects.get().quiet_hours is None
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"start": "22:00"}, "Give both start and end."),
+        ({"start": "22.00", "end": "07:00"}, "start: String should match"),
+        ({"start": "00:00", "end": "24:00"}, "This leaves no time at all"),
+        ({"start": "22:00", "end": "07:00", "quiet_hours_timezone": "Mars/Base"}, "timezone: This is not an"),
+        ({"frequency-sms-max": "10001"}, "sms, max: Input should be less than"),
+    ],
+)
+def test_it_says_what_is_wrong_with_hours_and_caps(
+    admin_client: Client, tenant: Tenant, given: dict[str, str], error: str
+) -> None:
+    ann = create_recipient(tenant, external_id="ann")
+    window = {f"quiet_hours_windows-0-{name}": given[name] for name in ("start", "end") if name in given}
+    assert error in save(admin_client, change(ann), given | window)
+    assert Recipient.objects.filter(quiet_hours__isnull=True, preferences_version=0).exists()
+
+
+def test_a_change_meanwhile_is_counted_too(admin_client: Client, tenant: Tenant) -> None:
+    """What is planned is decided again wherever the count differs: no two changes may have the same one."""
+    ann = create_recipient(tenant, external_id="ann")
+    typed = filled(admin_client, change(ann))
+    Recipient.objects.update(preferences_version=7)
+    post(admin_client, change(ann), typed | {"email": "new@example.com"})
+    assert Recipient.objects.get().preferences_version == 8
+
+
+def test_who_may_not_change_preferences_sees_them(tenant: Tenant) -> None:
+    ann = create_recipient(tenant, external_id="ann", quiet_hours=QUIET)
+    Preference.objects.create(tenant=tenant, recipient=ann, level="channel", channel="sms", enabled=False)
+    clerk = staff("preferences.view_recipient", "preferences.view_preference")
+    assert "all by sms: off" in see(clerk, change(ann)).lower()
+    assert clerk.post(change(ann), {}).status_code == 403
 
 
 def test_it_refuses_two_switches_for_one_thing(admin_client: Client, tenant: Tenant) -> None:

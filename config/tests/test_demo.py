@@ -85,6 +85,8 @@ def test_it_works_also_the_second_time(home: Path) -> None:
             code, said, complained = ended(process)
         assert code == 0, said + complained
         assert "Everything arrived, nothing twice, and the books balance." in said
+        assert "deferred: quiet_hours, until " in said
+        assert "suppressed: category_off" in said
         assert "\x1b" not in said
         assert belonging_to(home) == working_in(home) == []
     assert "sandbox ready" in (home / "demo.log").read_text()
@@ -101,6 +103,8 @@ def test_it_says_what_was_missing(home: Path) -> None:
     lines = " ".join(said.split())
     assert "missing: One request, three channels: email: arrived 0 times, not once" in lines
     assert "missing: A phone that takes no SMS: email: its delivery is failed, not sent" in lines
+    assert "missing: Kim switches them off: it never came" in lines
+    assert "missing: three comments; their ten minutes are cut short: no mail" in lines
     assert "A provider is down: " not in lines
     assert belonging_to(home) == []
 

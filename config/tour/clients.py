@@ -48,6 +48,12 @@ class Service:
         answer: dict[str, Any] = await ask(self._http, "GET", f"{self._url}{API}/notifications/{id}")
         return answer
 
+    async def put(self, path: str, body: Mapping[str, Any]) -> None:
+        await ask(self._http, "PUT", f"{self._url}{API}/{path}", body)
+
+    async def patch(self, path: str, body: Mapping[str, Any]) -> None:
+        await ask(self._http, "PATCH", f"{self._url}{API}/{path}", body)
+
     async def recipient_token(self, recipient: str) -> str:
         answer = await ask(self._http, "POST", f"{self._url}{API}/recipients/{recipient}/token")
         return str(answer["token"])
@@ -61,9 +67,18 @@ class Sandbox:
 
     async def arrivals(self, words: str, since: dt.datetime) -> list[Arrival]:
         """The messages with these words in them that came since then, oldest first."""
+        return [_arrival(message) for message in await self.messages(words, since)]
+
+    async def messages(self, words: str, since: dt.datetime) -> list[dict[str, Any]]:
+        """The same as they are."""
         query = f"?q={words}&since={since:%Y-%m-%dT%H:%M:%S.%f}Z"
         answer = await ask(self._http, "GET", f"{self._url}/api/messages{query}")
-        return [_arrival(message) for message in reversed(answer["results"])]
+        return list(reversed(answer["results"]))
+
+    async def unsubscribe(self, message_id: str) -> dict[str, Any]:
+        """Press the mail program's button; what the mail's `List-Unsubscribe` answered."""
+        answer = await ask(self._http, "POST", f"{self._url}/api/messages/{message_id}/unsubscribe")
+        return dict(answer)
 
     async def posts_to(self, name: str, url: str, secret: str) -> None:
         """Tell the vendor whose account has this name where to post what becomes of messages."""

@@ -16,6 +16,7 @@ from config.tour.evidence import Found, has_ended, missing
 from config.tour.telling import Teller
 from config.tour.tenant import Prepared
 from config.tour.vendors import Round, Vendor, Word, vendors
+from config.tour.wishes import Heard, Wishes
 
 RECIPIENT = "ann"
 PATIENCE = 20.0
@@ -37,16 +38,26 @@ class Guide:
         """Through all chapters, and by all vendors that send receipts; what was missing, a line each."""
         await vendors.introduce(asked)
         seen = [(chapter, await self._show(number, chapter)) for number, chapter in enumerate(CHAPTERS, 1)]
+        wishes = Wishes(self.service, self.sandbox)
+        heard = await self._listen(wishes)
         words = await self._hear(vendors, asked)
+        heard += [each async for each in wishes.look_back()]
         # Once more at the end: by now a second copy of anything would have come too.
         return [
             line
             for chapter, found in seen
             for line in _complaints(chapter, await self._again(chapter, found))
-        ] + [line for word in words for line in word.complaints()]
+        ] + [line for told in (heard, words) for each in told for line in each.complaints()]
+
+    async def _listen(self, wishes: Wishes) -> list[Heard]:
+        self.teller.begin_wishes(len(CHAPTERS) + 1)
+        with self.teller.waiting("Waiting for what Kim gets, and does not get"):
+            heard = [each async for each in wishes.tell()]
+        self.teller.show_wishes(heard)
+        return heard
 
     async def _hear(self, vendors: Round, asked: Sequence[Vendor]) -> list[Word]:
-        self.teller.begin_round(len(CHAPTERS) + 1)
+        self.teller.begin_round(len(CHAPTERS) + 2)
         with self.teller.waiting("Waiting for each vendor's word"):
             words = await vendors.ask(asked)
         self.teller.show_round(words)

@@ -20,6 +20,7 @@ from config.tour.chapters import Chapter
 from config.tour.clients import API
 from config.tour.evidence import Attempt, Found
 from config.tour.vendors import Word
+from config.tour.wishes import Heard
 
 WIDEST = 100
 """Columns: longer lines are hard to read, however wide the terminal is."""
@@ -71,6 +72,24 @@ class Teller:
             self._say(f"[dim]{chapter.after}[/]")
         else:
             self._say("[red]Something is missing here: see the end.[/]")
+
+    def begin_wishes(self, number: int) -> None:
+        self._console.print(Rule(f"[bold]{number}  What Kim wants[/]", align="left", style="blue"))
+        self._say(
+            "People say when they may be rung, and for what. Kim has quiet hours, hears of many small things "
+            "together, and then has enough of newsletters: RFC 8058 gives mail programs the button for it."
+        )
+
+    def show_wishes(self, heard: Sequence[Heard]) -> None:
+        table = _table("What was heard", "what happens", "and what becomes of it")
+        for each in heard:
+            table.add_row(Text(each.did), Text(each.became, style="green" if each.is_right else "red"))
+        self._indent(table)
+        if all(each.is_right for each in heard):
+            self._say(
+                "[dim]What is held waits in PostgreSQL and is decided again before it leaves. "
+                "`POST …/explain` tells beforehand which wish would win.[/]"
+            )
 
     def begin_round(self, number: int) -> None:
         title = "Every vendor's word for it"
@@ -178,7 +197,7 @@ def _shown(request: Mapping[str, Any]) -> str:
 
 def _places(url: str, inbox_url: str) -> Iterator[tuple[str, str, str]]:
     yield "Bell page", f"{url}/", "Ann's live feed"
-    yield "Inbox", f"{inbox_url}/", "all that was sent"
+    yield "Inbox", f"{inbox_url}/", "all that was sent; a newsletter's footer opens the preference page"
     yield "Admin", f"{url}/admin/", f"user {ADMIN}, password {ADMIN}"
     yield "API docs", f"{url}/api/docs", ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from config import seeding
 from delivery.models import ProviderAccount, Steering
 from delivery.steering import steer
 from notifications.ledger import ledger
+from notifications.models import Digest, Notification
 from preferences import suppressions
 from tenants.context import tenant_scope
 from tenants.models import SCOPES, ApiKey, Tenant
@@ -25,11 +27,15 @@ UNREACHABLE = "+15005550009"
 """Twilio's test number that cannot receive SMS: https://www.twilio.com/docs/iam/test-credentials"""
 
 LEE = "lee@demo.example"
+KIM = "kim@demo.example"
+_PATIENCE = 20.0  # seconds
+_PAUSE = 0.05
 
 _UNREACHABLE_BY_SMS = ("sms", UNREACHABLE)
 _WRITTEN_TO = (
     _UNREACHABLE_BY_SMS,
     ("email", LEE),
+    ("email", KIM),
     *(("email", person["email"]) for person in seeding.RECIPIENTS),
     *((channel, person["phone"]) for person in seeding.RECIPIENTS for channel in ("sms", "whatsapp")),
 )
@@ -68,6 +74,20 @@ async def pinned(account_id: UUID) -> AsyncIterator[None]:
         yield
     finally:
         await asyncio.to_thread(_steer, account_id, None)
+
+
+def close_digests(recipient: str, key: str, *, of: int) -> bool:
+    """End its window now, once so many events have been planned into it. Whether they were, in time."""
+    deadline = time.monotonic() + _PATIENCE
+    tenant_id = Tenant.objects.values_list("pk", flat=True).get(slug=seeding.SLUG)
+    while time.monotonic() < deadline:
+        with tenant_scope(tenant_id):
+            open_ones = Digest.objects.filter(recipient_external_id=recipient, key=key, closed_at=None)
+            gathered = Notification.objects.filter(digest_id__in=open_ones.values("pk"))
+            if gathered.count() >= of:
+                return open_ones.update(closes_at=timezone.now()) > 0
+        time.sleep(_PAUSE)
+    return False
 
 
 def _steer(account_id: UUID, steering: Steering | None) -> None:

@@ -253,6 +253,11 @@ PREFERENCE_PAGES_PER_MINUTE = env.int("PREFERENCE_PAGES_PER_MINUTE", default=60)
 FEED_MAX_FRAME_BYTES = env.int("FEED_MAX_FRAME_BYTES", default=16 * 1024)
 FEED_FRAMES_PER_SECOND = env.int("FEED_FRAMES_PER_SECOND", default=50)
 FEED_SOCKETS_PER_RECIPIENT = env.int("FEED_SOCKETS_PER_RECIPIENT", default=20)
+# Seconds: until who does not take what was written is cut off; between a stream's signs of life; over which a
+# web process that ends sends its clients to another.
+FEED_PATIENCE_SECONDS = env.float("FEED_PATIENCE_SECONDS", default=30.0)
+FEED_HEARTBEAT_SECONDS = env.float("FEED_HEARTBEAT_SECONDS", default=15.0)
+FEED_DRAIN_SECONDS = env.float("FEED_DRAIN_SECONDS", default=3.0)
 # `id:base64(32 bytes)`, newest first: the first encrypts, all decrypt.
 CREDENTIAL_KEYS = env.list("CREDENTIAL_KEYS", default=[])
 # As above: addresses that must not be written to are kept as hashes by the first, and found by all.

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import sys
 from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
@@ -18,11 +19,32 @@ from notifications.realtime.push import CHANNEL
 logger = logging.getLogger(__name__)
 
 OUTBOX_FRAMES = 1000
+OUTBOX_BYTES = 4 * 1024 * 1024
 _QUIET_SECONDS = 15
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 5.0
 _INTERRUPTED = encode(
     "error", {"code": "feed_interrupted", "detail": "Frames may have been missed: resume."}
 ).decode()
+
+
+class _Waiting(asyncio.Queue[str]):
+    """Full when it holds many frames, or much. https://docs.python.org/3/library/asyncio-queue.html"""
+
+    def _init(self, maxsize: int) -> None:
+        super()._init(maxsize)
+        self._bytes = 0
+
+    def _put(self, item: str) -> None:
+        super()._put(item)
+        self._bytes += sys.getsizeof(item)
+
+    def _get(self) -> str:
+        item: str = super()._get()
+        self._bytes -= sys.getsizeof(item)
+        return item
+
+    def full(self) -> bool:
+        return super().full() or self._bytes >= OUTBOX_BYTES
 
 
 class Outbox:
@@ -31,7 +53,7 @@ class Outbox:
     def __init__(self, write: Callable[[str], Awaitable[None]], overflow: Callable[[], None]) -> None:
         self._write = write
         self._overflow = overflow
-        self._frames: asyncio.Queue[str] = asyncio.Queue(OUTBOX_FRAMES)
+        self._frames = _Waiting(OUTBOX_FRAMES)
         self._lost = False
 
     def offer(self, frame: str) -> None:

@@ -399,7 +399,7 @@ def test_it_goes_on_after_valkey_was_away(web: str, ann: Recipient, valkey: Valk
 
 
 def test_it_lets_a_slow_reader_go_and_holds_up_nobody(web: str, ann: Recipient) -> None:
-    chunk = [Frame(address_of(ann), "notification:new", {"body": "x" * 16_000})] * 300
+    chunk = [Frame(address_of(ann), "notification:new", {"body": "x" * 16_000})] * 200
     with connected(web, ann) as quick, open_tab(web, token_of(ann), max_queue=1) as slow:
         assert slow.next()["type"] == "connected"
         for _ in range(10):

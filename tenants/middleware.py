@@ -22,6 +22,11 @@ _WELL_FORMED = re.compile(r"[\x21-\x7e]{1,128}")
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
+def request_id_from(given: str) -> str:
+    """The caller's, if it can stand in a log and in a header; else one of ours."""
+    return given if _WELL_FORMED.fullmatch(given) else str(new_id())
+
+
 class RequestContextMiddleware:
     """Takes or makes `X-Request-ID`, keeps it for the logs, gives it back; continues the caller's trace."""
 
@@ -29,8 +34,7 @@ class RequestContextMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get("X-Request-ID", "")
-        current = given if _WELL_FORMED.fullmatch(given) else str(new_id())
+        current = request_id_from(request.headers.get("X-Request-ID", ""))
         with correlated(current, continue_trace(request.headers.get("traceparent", ""))):
             response = self.get_response(request)
         response["X-Request-ID"] = current

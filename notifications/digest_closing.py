@@ -59,16 +59,20 @@ def _chunks(ids: Sequence[UUID]) -> Iterable[Sequence[UUID]]:
 _TAKE = """
     SELECT id FROM notifications_digest
      WHERE id = ANY(%(ids)s::uuid[]) AND tenant_id = %(tenant_id)s
-       AND closed_at IS NULL AND closes_at <= %(now)s
+       AND closed_at IS NULL AND (closes_at <= %(now)s OR %(early)s)
      ORDER BY id FOR UPDATE SKIP LOCKED
 """
 
 
-def close(tenant_id: UUID, ids: Sequence[UUID], *, now: dt.datetime) -> int:
-    """Close what of `ids` is open and due. How many that were."""
+def close(tenant_id: UUID, ids: Sequence[UUID], *, now: dt.datetime, early: bool = False) -> int:
+    """Close what of `ids` is open and due; `early`: also what is not due yet. How many that were.
+
+    One that somebody is joining or leaving this instant is passed over.
+    """
+    params: dict[str, Any] = {"ids": uuid_array(ids), "tenant_id": tenant_id, "now": now, "early": early}
     with tenant_scope(tenant_id):
         with connection.cursor() as cursor:
-            cursor.execute(_TAKE, {"ids": uuid_array(ids), "tenant_id": tenant_id, "now": now})
+            cursor.execute(_TAKE, params)
             taken = [id for (id,) in cursor.fetchall()]
         made = tell(tenant_id, taken, now=now) if taken else []
         transaction.on_commit(partial(rings.plan, tenant_id, [(one.id, one.priority) for one in made]))

@@ -15,6 +15,7 @@ _GROUPS = (
             ("Deliveries", "send", "delivery.delivery"),
             ("Replies", "reply", "delivery.reply"),
             ("Batches", "stacks", "notifications.batch"),
+            ("Digests", "inbox", "notifications.digest"),
         ),
     ),
     (

@@ -1,3 +1,3 @@
-from notifications.admin import batches, erasures, notifications, recipients
+from notifications.admin import batches, digests, erasures, notifications, recipients
 
-__all__ = ["batches", "erasures", "notifications", "recipients"]
+__all__ = ["batches", "digests", "erasures", "notifications", "recipients"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -79,10 +80,10 @@ class FeedConsumer(AsyncWebsocketConsumer):
         try:
             await self.obey(self.read(text_data))
         except FrameError as error:
-            await self.reply(error.frame())
+            await self.reply([error.frame()])
         except DATABASE_AWAY:
             logger.warning("live feed: the database is away", exc_info=True)
-            await self.reply(FrameError("unavailable", "The database is away; try again.").frame())
+            await self.reply([FrameError("unavailable", "The database is away; try again.").frame()])
 
     def read(self, text: str | None) -> ClientFrame:
         if text is not None and len(text.encode()) > settings.FEED_MAX_FRAME_BYTES:
@@ -96,10 +97,9 @@ class FeedConsumer(AsyncWebsocketConsumer):
         elif frame.type == "authenticate":
             await self.renew(frame)
         elif frame.type == "ping":
-            await self.reply(encode("pong", ref=frame.ref))
+            await self.reply([encode("pong", ref=frame.ref)])
         else:
-            for reply in await in_database(answer, address, frame):
-                await self.reply(reply)
+            await self.reply(await in_database(answer, address, frame))
 
     async def enter(self, token: str | None) -> None:
         try:
@@ -107,9 +107,7 @@ class FeedConsumer(AsyncWebsocketConsumer):
         except RefusedError as refused:
             await self.subscription.refuse(refused.code)
             return
-        if not self.subscription.closed:
-            await self.send(greeting.decode())
-            self.subscription.begin_writing()
+        self.subscription.begin_writing(greeting)
 
     async def renew(self, frame: ClientFrame) -> None:
         """A token that is no good costs nothing: the one before it holds until it expires."""
@@ -120,11 +118,15 @@ class FeedConsumer(AsyncWebsocketConsumer):
             raise FrameError(code, "The token before it still holds.", frame.ref) from None
         if identity is None:
             raise FrameError("permission_denied", "This socket is another recipient's.", frame.ref)
-        await self.reply(encode("authenticated", {"expires_at": identity.expires_at}, ref=frame.ref))
+        await self.reply([encode("authenticated", {"expires_at": identity.expires_at}, ref=frame.ref)])
 
-    async def reply(self, frame: bytes) -> None:
-        """By way of the outbox, so that one writer keeps the order; before there is one, directly."""
-        await (self.subscription.outbox.put if self.subscription.writing else self.send)(frame.decode())
+    async def reply(self, frames: Sequence[bytes]) -> None:
+        """By way of the outbox, which keeps the order; before it is open, directly."""
+        if self.subscription.writing:
+            await self.subscription.outbox.put(frames)
+        else:
+            for frame in frames:
+                await self.send(frame.decode())
 
     async def disconnect(self, code: int) -> None:
         self.subscription.leave()

@@ -7,6 +7,7 @@ holds and writes the frames as they are: encoded once, by whoever sent them, and
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from struct import Struct
 from typing import Any
 from uuid import UUID
 
@@ -51,6 +52,21 @@ def encode(
     members = {"type": frame_type, "data": data, "seq": seq, "ref": ref}
     present = {name: value for name, value in members.items() if value is not None}
     return orjson.dumps(present, option=orjson.OPT_UTC_Z)
+
+
+_TEXT = 0x81  # the last, and only, fragment of a text message
+_SHORT, _MEDIUM, _LONG = Struct("!BB"), Struct("!BBH"), Struct("!BBQ")
+
+
+def wire(frames: Iterable[bytes]) -> bytes:
+    """As they stand on the wire: a server's text frames, which are not masked (RFC 6455, section 5.2)."""
+    return b"".join(part for frame in frames for part in (_head(len(frame)), frame))
+
+
+def _head(size: int) -> bytes:
+    if size < 126:
+        return _SHORT.pack(_TEXT, size)
+    return _MEDIUM.pack(_TEXT, 126, size) if size < 1 << 16 else _LONG.pack(_TEXT, 127, size)
 
 
 def pack(frames: Iterable[Frame]) -> bytes:

@@ -3,8 +3,6 @@
 import asyncio
 import logging
 import random
-import sys
-from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
 from django.conf import settings
@@ -13,77 +11,17 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from notifications.realtime.frames import encode, unpack
+from notifications.realtime.frames import encode, unpack, wire
+from notifications.realtime.outbox import Outbox
 from notifications.realtime.push import CHANNEL
 
 logger = logging.getLogger(__name__)
 
-OUTBOX_FRAMES = 1000
-OUTBOX_BYTES = 4 * 1024 * 1024
 _QUIET_SECONDS = 15
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 5.0
-_INTERRUPTED = encode(
-    "error", {"code": "feed_interrupted", "detail": "Frames may have been missed: resume."}
-).decode()
-
-
-class _Waiting(asyncio.Queue[str]):
-    """Full when it holds many frames, or much. https://docs.python.org/3/library/asyncio-queue.html"""
-
-    def _init(self, maxsize: int) -> None:
-        super()._init(maxsize)
-        self._bytes = 0
-
-    def _put(self, item: str) -> None:
-        super()._put(item)
-        self._bytes += sys.getsizeof(item)
-
-    def _get(self) -> str:
-        item: str = super()._get()
-        self._bytes -= sys.getsizeof(item)
-        return item
-
-    def full(self) -> bool:
-        return super().full() or self._bytes >= OUTBOX_BYTES
-
-
-class Outbox:
-    """What waits to be written to one socket. It is bounded: a reader too slow to empty it is let go."""
-
-    def __init__(self, write: Callable[[str], Awaitable[None]], overflow: Callable[[], None]) -> None:
-        self._write = write
-        self._overflow = overflow
-        self._frames = _Waiting(OUTBOX_FRAMES)
-        self._lost = False
-
-    def offer(self, frame: str) -> None:
-        """Never waits: whoever pushes has other sockets to serve."""
-        if self._lost:
-            return
-        try:
-            self._frames.put_nowait(frame)
-        except asyncio.QueueFull:
-            self._lost = True
-            self._overflow()
-
-    async def put(self, frame: str) -> None:
-        """Waits for room: whoever asked for much gets it as fast as they read."""
-        if not self._lost:
-            await self._frames.put(frame)
-
-    async def drain(self) -> None:
-        """Write until the socket is gone."""
-        try:
-            while True:
-                await self._write(await self._frames.get())
-        except OSError:  # what an ASGI server raises when the other side has left
-            self.close()
-
-    def close(self) -> None:
-        """Drop what waits, and let nobody wait any more."""
-        self._lost = True
-        while not self._frames.empty():
-            self._frames.get_nowait()
+_INTERRUPTED = [
+    encode("error", {"code": "feed_interrupted", "detail": "Frames may have been missed: resume."})
+]
 
 
 class Hub:
@@ -118,9 +56,9 @@ class Hub:
     def deliver(self, message: bytes) -> None:
         for key, frames in unpack(message):
             if outboxes := self._outboxes.get(key):
-                for frame in map(bytes.decode, frames):
-                    for outbox in outboxes:
-                        outbox.offer(frame)
+                on_wire = wire(frames)
+                for outbox in outboxes:
+                    outbox.offer(frames, on_wire)
 
     async def _keep_subscribed(self) -> None:
         delay = _FIRST_DELAY
@@ -138,6 +76,7 @@ class Hub:
         """Serve one subscription until it breaks, which raises. A quiet one is pinged: its death shows."""
         client = Redis.from_url(
             settings.REDIS_URL,
+            protocol=2,  # by the third, redis-py spells out each message for a log that nobody reads
             health_check_interval=_QUIET_SECONDS,
             socket_connect_timeout=5,
             retry=Retry(NoBackoff(), 0),
@@ -158,4 +97,4 @@ class Hub:
         if self._interrupted:
             self._interrupted = False
             for outbox in [outbox for outboxes in self._outboxes.values() for outbox in outboxes]:
-                outbox.offer(_INTERRUPTED)
+                outbox.offer(_INTERRUPTED, wire(_INTERRUPTED))

@@ -15,9 +15,11 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed
 
+from notifications.realtime import direct
 from notifications.realtime.commands import greet
 from notifications.realtime.frames import Address
-from notifications.realtime.hub import Hub, Outbox
+from notifications.realtime.hub import Hub
+from notifications.realtime.outbox import Outbox
 from notifications.realtime.transports import give_up_after, transport_of
 from tenants.authentication import RecipientIdentity, authenticate_recipient
 
@@ -72,17 +74,16 @@ class Subscription:
     def __init__(
         self, write: Callable[[str], Awaitable[None]], hang_up: Callable[[int], Awaitable[None]], send: Any
     ) -> None:
-        self.outbox = Outbox(write, overflow=lambda: self.dismiss(TOO_SLOW))
+        self.outbox = Outbox(write, lambda: self.dismiss(TOO_SLOW), direct.writer(send))
         self._hang_up = hang_up
         self._transport = transport_of(send)
         self._alarm: asyncio.TimerHandle | None = None
-        self._writer: asyncio.Task[None] | None = None
         self._farewell: asyncio.Task[None] | None = None
         give_up_after(self._transport, settings.FEED_PATIENCE_SECONDS)
 
     @property
     def writing(self) -> bool:
-        return self._writer is not None
+        return self.outbox.is_open
 
     async def enter(self, token: str | None) -> bytes:
         """Become the token's recipient until it expires; the first frame. Raises `RefusedError`.
@@ -110,9 +111,9 @@ class Subscription:
         self.stay_until(identity)
         return identity
 
-    def begin_writing(self) -> None:
+    def begin_writing(self, *first: bytes) -> None:
         if not self.closed:
-            self._writer = asyncio.create_task(self.outbox.drain())
+            self.outbox.open(*first)
 
     def stay_until(self, identity: RecipientIdentity) -> None:
         self.dismiss_in((identity.expires_at - timezone.now()).total_seconds())
@@ -146,8 +147,6 @@ class Subscription:
         doors.release(self)
         if self.address is not None:
             hub.leave(self.address.key(), self.outbox)
-        if self._writer is not None:
-            self._writer.cancel()
         self.outbox.close()
 
 

@@ -17,6 +17,7 @@ from rest_framework.exceptions import NotAuthenticated
 from config import metrics as prometheus
 from config import readiness
 from config.readiness import Check
+from notifications.realtime.subscription import doors
 from tenants.problems import CONTENT_TYPE, Problem
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def live(request: HttpRequest) -> HttpResponse:
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
     """200, or a 503 problem document that names each check and the reason of those that failed."""
-    checks = readiness.check_all()
+    checks = [*readiness.check_all(), *_ending()]
     listed = {check.name: "ok" if check.ok else check.reason for check in checks}
     failed = [check for check in checks if not check.ok]
     standing.note(failed)
@@ -61,6 +62,11 @@ def ready(request: HttpRequest) -> HttpResponse:
     # Django would log each 503 as an error, unless somebody has logged it.
     log_response("not ready", response=response, request=request, logger=logger, level="debug")
     return response
+
+
+def _ending() -> list[Check]:
+    """A load balancer that asks sends nobody any more to a process that has been told to end."""
+    return [Check("web", "this process is about to end")] if doors.closing else []
 
 
 @require_safe

@@ -11,14 +11,14 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from notifications import changes
 from notifications.counting import checked_position
-from notifications.mailbox import Mailbox, latest_unread, mailbox, missed, page, show, unread_count
+from notifications.mailbox import Mailbox, latest_unread, mailbox, page, show, unread_count
 from notifications.models import FeedItem
+from notifications.realtime.catching_up import catch_up
 from notifications.realtime.frames import Address, encode
 from notifications.realtime.push import publish_on_commit
 from tenants.context import tenant_scope
 from tenants.parsing import RequestModel
 
-CATCH_UP_LIMIT = 500
 UNREAD_LIMIT = 100
 PAGE_LIMIT = 100
 
@@ -141,15 +141,15 @@ def _acknowledgement(frame: ClientFrame, changed: changes.Changed) -> bytes:
 
 
 def _resume(of: Mailbox, frame: ClientFrame) -> Iterator[bytes]:
-    """At most `CATCH_UP_LIMIT` items; `more` says that another resume, after the last of them, has more."""
+    """A part of what was missed; `more` says that another resume, after the last of it, has more."""
     after = _validate(Resume, frame.data).after
     if after is None:
-        items, more = latest_unread(of, UNREAD_LIMIT), False
+        news, more = [_news(item) for item in latest_unread(of, UNREAD_LIMIT)], False
     else:
-        items = missed(of, after, CATCH_UP_LIMIT + 1)
-        items, more = items[:CATCH_UP_LIMIT], len(items) > CATCH_UP_LIMIT
-    yield from map(_news, items)
-    yield encode("notifications:catch-up-complete", {"count": len(items), "more": more}, ref=frame.ref)
+        part = catch_up(of, after, _news)
+        news, more = part.items, part.more
+    yield from news
+    yield encode("notifications:catch-up-complete", {"count": len(news), "more": more}, ref=frame.ref)
     yield encode("unread-count", {"count": unread_count(of)})
 
 

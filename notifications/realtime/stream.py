@@ -15,8 +15,9 @@ from typing import Any
 import orjson
 from django.conf import settings
 
-from notifications.mailbox import mailbox, missed, show
-from notifications.realtime.commands import CATCH_UP_LIMIT
+from notifications.mailbox import mailbox, show
+from notifications.models import FeedItem
+from notifications.realtime.catching_up import Part, catch_up
 from notifications.realtime.events import HEARTBEAT, event, retry_in
 from notifications.realtime.frames import Address
 from notifications.realtime.subscription import (
@@ -93,15 +94,14 @@ class Stream:
         count, more = 0, True
         while more and not self.ended.is_set():
             try:
-                items = await in_database(_missed, self.subscription.address, self.last)
+                part: Part = await in_database(_missed, self.subscription.address, self.last)
             except DATABASE_AWAY:
                 self.subscription.dismiss(TRY_AGAIN)
                 await self.ended.wait()
                 break
-            for item in items:
-                self.last = item["seq"]
-                await self.write(event("notification:new", item, id=self.last))
-            count, more = count + len(items), len(items) == CATCH_UP_LIMIT
+            for item in part.items:
+                await self.write(item)
+            self.last, count, more = part.last, count + len(part.items), part.more
         return count
 
     async def write(self, part: bytes) -> None:
@@ -117,6 +117,10 @@ class Stream:
         self.finished.set()
 
 
-def _missed(address: Address, after: int) -> list[dict[str, Any]]:
+def _missed(address: Address, after: int) -> Part:
     with tenant_scope(address.tenant_id):
-        return [show(item) for item in missed(mailbox(address), after, CATCH_UP_LIMIT)]
+        return catch_up(mailbox(address), after, _news)
+
+
+def _news(item: FeedItem) -> bytes:
+    return event("notification:new", show(item), id=item.seq)

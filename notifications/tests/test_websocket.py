@@ -1,5 +1,6 @@
 """`/ws/notifications/`, in a real web process, through a Valkey that may go away."""
 
+import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -154,6 +155,40 @@ _ACTS = (
     *(("seen", 4), ("clicked", 4), ("read", 3), ("unread", 4), ("archive", 3), ("unarchive", 4)),
     ("delete", 3),
 )
+
+
+def test_it_stays_with_a_newer_token(web: str, ann: Recipient, settings: Settings) -> None:
+    settings.RECIPIENT_TOKEN_SECONDS = 3
+    with connected(web, ann) as stays, connected(web, ann) as goes:
+        settings.RECIPIENT_TOKEN_SECONDS = 600
+        token, expires_at = mint_recipient_token(ann.tenant, ann.external_id, ann.type)
+        stays.say("authenticate", token=token, ref="a")
+        heard = stays.next()
+        assert (heard["type"], heard["ref"]) == ("authenticated", "a")
+        assert dt.datetime.fromisoformat(heard["data"]["expires_at"]) == expires_at
+        assert goes.closed() == 4401
+        stays.say("ping")
+        assert stays.next() == {"type": "pong"}
+
+
+def test_it_becomes_nobody_else(web: str, ann: Recipient) -> None:
+    others = [
+        create_recipient(ann.tenant),
+        create_recipient(create_tenant(), external_id="ann"),
+        create_recipient(ann.tenant, external_id="ann", type="service"),
+    ]
+    with connected(web, ann) as tab:
+        for token in ("nonsense", None, *map(token_of, others)):
+            tab.say("authenticate", token=token, ref="a")
+            frame = tab.next()
+            code = "permission_denied" if token and "." in token else "not_authenticated"
+            assert (frame["type"], frame["data"]["code"], frame["ref"]) == ("error", code, "a")
+        for other in others:
+            tell_one(other)
+        tell_one(ann)
+        assert tab.next()["seq"] == 1
+        tab.say("resume", {"after": 0})
+        assert [tab.hear("notification:new")["seq"], tab.next()["data"]["count"]] == [1, 1]
 
 
 def test_it_keeps_two_tabs_in_step(web: str, ann: Recipient) -> None:

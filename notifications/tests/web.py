@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -39,6 +41,19 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 @contextmanager
 def web_process(log: Path, port: int = 0, /, **env: str) -> Iterator[str]:
     """uvicorn on the tests' database; yields its address, `127.0.0.1:port`."""
+    with web_server(log, port, **env) as web:
+        yield web.address
+
+
+@dataclass(frozen=True)
+class WebServer:
+    address: str
+    process: subprocess.Popen[bytes]
+
+
+@contextmanager
+def web_server(log: Path, port: int = 0, /, **env: str) -> Iterator[WebServer]:
+    """`web_process`, and the process itself, to be looked into or killed."""
     address = f"127.0.0.1:{port or free_port()}"
     command = [
         sys.executable,
@@ -60,7 +75,7 @@ def web_process(log: Path, port: int = 0, /, **env: str) -> Iterator[str]:
     try:
         wait_until(lambda: process.poll() is not None or _answers(address), "the web process answers")
         assert process.poll() is None, log.read_text()
-        yield address
+        yield WebServer(address, process)
     finally:
         end(process, signal.SIGTERM, PATIENCE)
 

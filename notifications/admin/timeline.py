@@ -10,10 +10,20 @@ from typing import Any
 _REASONS = {
     "allowed": "nothing speaks against it",
     "critical": "the category goes out whatever they prefer",
+    "template_on": "they asked for this template here",
     "category_on": "they asked for this category here",
     "channel_on": "they asked for this channel",
+    "template_off": "they switched this template off here",
     "category_off": "they switched this category off here",
     "channel_off": "they switched this channel off",
+    "default_off": "the category comes here only to those who ask for it",
+    "channel_not_allowed": "the category may not use this channel",
+    "recipient_blocked": "the tenant has blocked them",
+    "category_blocked": "the tenant has blocked the category",
+    "channel_blocked": "the tenant has blocked the channel",
+    "do_not_disturb": "they do not want to be disturbed",
+    "quiet_hours": "they have quiet hours",
+    "sending_hours": "the category is not sent at this time, or on this day",
     "no_address": "they have no address there",
     "no_content": "the template has no words for it",
     "all_devices": "the chain goes on once, when none of them is answered",
@@ -43,6 +53,8 @@ _LOOKS = {
     ("plan", "deliver"): ("check_circle", "success"),
     ("plan", "skip"): ("do_not_disturb_on", "warning"),
     ("plan", "ring_together"): ("devices", "info"),
+    ("plan", "hold"): ("bedtime", "info"),
+    ("plan", "expire"): ("timer_off", "warning"),
     ("plan", "failed"): ("error", "danger"),
     ("plan", "expired"): ("timer_off", "warning"),
     ("attempt", "sent"): ("send", "success"),
@@ -84,10 +96,16 @@ def timeline(trace: Sequence[Mapping[str, Any]]) -> list[Entry]:
 
 
 def _entry(step: Mapping[str, Any], begun: dt.datetime) -> Entry:
-    kind, decision = step["step"], step["decision"]
+    kind, decision = _kind(step), step["decision"]
     icon, tone = _LOOKS.get((kind, decision)) or _BY_STEP.get(kind, ("circle", ""))
     code, at = step.get("code", ""), step["at"]
-    return Entry(icon, tone, _title(step), _note(step["reason"]), code, at, since(at - begun))
+    return Entry(icon, tone, _title(step), _note(step), code, at, since(at - begun))
+
+
+def _kind(step: Mapping[str, Any]) -> str:
+    """What is decided again before it leaves reads as when it was planned."""
+    kind: str = step["step"]
+    return "plan" if kind == "decide" else kind
 
 
 _TITLES = {
@@ -99,6 +117,8 @@ _TITLES = {
     ("digest", "not_listed"): "Tells only the number of the rest",
     ("plan", "deliver"): "{channel}: deliver to {address}",
     ("plan", "skip"): "{channel}: leave out {address}",
+    ("plan", "hold"): "{channel}: wait",
+    ("plan", "expire"): "{channel}: too late",
     ("plan", "ring_together"): "{channel}: every device rings",
     ("version", ""): "The template's {decision}",
     ("plan", ""): "Planned: {decision}",
@@ -112,16 +132,23 @@ _TITLES = {
 
 def _title(step: Mapping[str, Any]) -> str:
     """Of the step's decision, or of any decision of the step."""
-    kind, decision = step["step"], step["decision"]
+    kind, decision = _kind(step), step["decision"]
     title = _TITLES.get((kind, decision)) or _TITLES.get((kind, ""), "{decision}")
     channel = step.get("channel", "")
     address = "the feed" if channel == "in_app" else step.get("address", "")
     named = decision if kind == "route" else _words(decision)
     words = title.format(channel=channel, address=address, decision=named)
-    return words.strip()
+    return words.strip() + (", decided again" if step["step"] == "decide" else "")
 
 
-def _note(reason: str) -> str:
+def _note(step: Mapping[str, Any]) -> str:
+    why = _why(step["reason"])
+    if "until" not in step:
+        return why
+    return f"{why}, until {dt.datetime.fromisoformat(step['until']):%Y-%m-%d %H:%M} UTC"
+
+
+def _why(reason: str) -> str:
     if reason.startswith("suppressed:"):
         return f"the address is suppressed: {reason.partition(':')[2]}"
     if reason.startswith("frequency_cap:"):

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from delivery.tests.factories import create_smtp, create_twilio
 from notifications.admin.timeline import since, timeline
 from notifications.models import Notification
 from notifications.tests.calls import a_notification, look, send
+from preferences import rules
 from sandbox.testing import RunningSandbox
 from tenants.models import Tenant
 from tenants.tests.factories import Api, create_tenant
@@ -180,8 +183,29 @@ def test_it_says_how_long_after(seconds: float, words: str) -> None:
 
 def test_it_tells_of_a_step_that_it_does_not_know() -> None:
     at = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-    (entry,) = timeline([{"at": at, "step": "digest", "decision": "held_back", "reason": "quiet_hours"}])
-    assert (entry.title, entry.note, entry.icon) == ("held back", "quiet hours", "circle")
+    (entry,) = timeline([{"at": at, "step": "digest", "decision": "held_back", "reason": "some_reason"}])
+    assert (entry.title, entry.note, entry.icon) == ("held back", "some reason", "circle")
+
+
+@pytest.mark.parametrize(("step", "title"), [("plan", "sms: wait"), ("decide", "sms: wait, decided again")])
+def test_it_tells_until_when(step: str, title: str) -> None:
+    said = {"at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC), "step": step, "channel": "sms", "decision": "hold"}
+    (entry,) = timeline([{**said, "reason": "quiet_hours", "until": "2026-01-02T07:00:01Z"}])
+    assert (entry.title, entry.note) == (title, "they have quiet hours, until 2026-01-02 07:00 UTC")
+
+
+def test_every_reason_is_explained() -> None:
+    """In the admin, and for those who configure it."""
+    listed = str(rules.__doc__).partition("Reasons are part of the API")[2]
+    reasons = re.findall(r"`([a-z_]+)", listed)
+    written = (settings.BASE_DIR / "docs" / "preferences.md").read_text()
+    at = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    for reason in reasons:
+        whole = "suppressed:bounced" if reason == "suppressed" else reason
+        (entry,) = timeline([{"at": at, "step": "plan", "decision": "skip", "reason": whole}])
+        assert entry.note != whole.replace("_", " ")
+        assert f"`{reason}" in written
+    assert len(reasons) > 15
 
 
 def test_it_escapes_what_services_sent(admin_client: Client, service: Api) -> None:

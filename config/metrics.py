@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from uuid import UUID
 
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.models import Count, Sum
 from django.utils import timezone
@@ -23,9 +24,10 @@ from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
 from config import overdue
-from config.broker import queue_depths
+from config.broker import queue_depths, valkey
 from delivery.models import Delivery, ProviderAccount
 from notifications.models import Intake, Notification
+from notifications.realtime import presence
 from tenants.context import installation_scope
 from tenants.ids import first_id_at
 from tenants.models import Tenant
@@ -141,6 +143,18 @@ def _queues() -> Iterator[Metric]:
     yield family
 
 
+def _sockets() -> Iterator[Metric]:
+    family = GaugeMetricFamily(
+        "carillon_sockets",
+        "Open sockets of the live feed, by web process.",
+        labels=["process"],
+    )
+    with valkey(settings.REDIS_URL) as client:
+        for process, sockets in presence.processes(client, now=timezone.now()).items():
+            family.add_metric([process], sockets)
+    yield family
+
+
 @contextmanager
 def _bounded() -> Iterator[None]:
     with installation_scope():
@@ -164,6 +178,7 @@ _FAMILIES: Mapping[str, Family] = {
     "beat": _beat,
     "accounts": _accounts,
     "queues": _queues,
+    "sockets": _sockets,
 }
 
 registry = CollectorRegistry()

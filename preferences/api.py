@@ -8,15 +8,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from preferences import recipients
+from preferences import presence, recipients
 from preferences.addresses import DeviceFields, RecipientFields, normalize
 from preferences.directory import Key
-from preferences.documents import Address, DeviceToken, RecipientDocument, RecipientToken
+from preferences.documents import Address, DeviceToken, PresenceDocument, RecipientDocument, RecipientToken
 from preferences.models import Recipient
 from tenants.authentication import HasScope, Service, mint_recipient_token
 from tenants.models import Tenant
 from tenants.parsing import validate
-from tenants.problems import FieldError, invalid
+from tenants.problems import FieldError, Problem, invalid
 
 _TYPE = OpenApiParameter("type", str, default="user", description="The recipient's type.")
 
@@ -103,6 +103,20 @@ class TokenView(_RecipientView):
         _stored(tenant, key)
         token, expires_at = mint_recipient_token(tenant, type=key[0], external_id=key[1])
         return Response(RecipientToken(token=token, expires_at=expires_at).model_dump(), status=201)
+
+
+class PresenceView(_RecipientView):
+    scopes = {"GET": "recipients:read"}
+
+    @extend_schema(parameters=[_TYPE], responses=PresenceDocument)
+    def get(self, request: Request, **url: str) -> Response:
+        """Whether a recipient has the live feed open: how many sockets, and since when there has been one."""
+        tenant, key = self.named(request)
+        _stored(tenant, key)
+        known, last_seen_at = presence.sighting(tenant.pk, key)
+        if not known.is_known:
+            raise Problem(503, "unavailable", "It cannot be said now who is online.", retry_after=5)
+        return Response(PresenceDocument.of(known, last_seen_at).model_dump())
 
 
 def _fields(request: Request, tenant: Tenant, key: Key) -> RecipientFields:

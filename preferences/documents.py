@@ -11,6 +11,7 @@ from preferences import browsers
 from preferences.addresses import ExternalId, RecipientType
 from preferences.directory import FIELDS
 from preferences.models import Recipient
+from preferences.rules.presence import Presence
 from tenants.parsing import RequestModel
 
 
@@ -63,6 +64,21 @@ class RecipientDocument(BaseModel):
             ],
             created_at=recipient.created_at,
             updated_at=recipient.updated_at,
+        )
+
+
+class PresenceDocument(BaseModel):
+    """`since` is null while they are away; `last_seen_at` is now while they are not, null after a week."""
+
+    online: bool
+    sockets: int
+    since: dt.datetime | None
+    last_seen_at: dt.datetime | None
+
+    @classmethod
+    def of(cls, known: Presence, last_seen_at: dt.datetime | None) -> Self:
+        return cls(
+            online=known.is_online, sockets=known.sockets, since=known.since, last_seen_at=last_seen_at
         )
 
 

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from notifications.realtime.frames import encode, unpack, wire
 from notifications.realtime.outbox import Outbox
+from notifications.realtime.presence import Roll
 from notifications.realtime.push import CHANNEL
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class Hub:
         self._subscriber: asyncio.Task[None] | None = None
         self._subscribed = asyncio.Event()
         self._interrupted = False
+        self._roll = Roll()
 
     def sockets(self, key: bytes) -> int:
         return len(self._outboxes.get(key, ()))
@@ -39,6 +41,7 @@ class Hub:
     async def join(self, key: bytes, outbox: Outbox) -> None:
         """From here on `outbox` gets what is pushed. With Valkey away that begins when it is back."""
         self._outboxes.setdefault(key, set()).add(outbox)
+        self._roll.note(key, self.sockets(key))
         if self._subscriber is None or self._subscriber.done():
             self._subscribed.clear()
             self._subscriber = asyncio.create_task(self._keep_subscribed())
@@ -52,6 +55,7 @@ class Hub:
         outboxes.discard(outbox)
         if not outboxes:
             self._outboxes.pop(key, None)
+        self._roll.note(key, self.sockets(key))
 
     def deliver(self, message: bytes) -> None:
         for key, frames in unpack(message):

@@ -122,7 +122,8 @@ class Hold(NamedTuple):
 class Decision(NamedTuple):
     """`address` is empty when the person has none on the channel.
 
-    With a `hold` and allowed it waits; with a hold and not allowed its deadline comes first.
+    With a `hold` and allowed it waits; with a hold and not allowed its deadline comes first. `since` when the
+    recipient has been online, where that decided.
     """
 
     channel: str
@@ -130,3 +131,4 @@ class Decision(NamedTuple):
     allowed: bool
     reason: str
     hold: Hold | None = None
+    since: dt.datetime | None = None

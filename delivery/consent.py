@@ -3,7 +3,8 @@
 Planning decides with the rules of its moment, and keeps their versions with each delivery. Who switches
 something off, sends STOP, goes to sleep or is blocked afterwards is heeded here. What was planned just now,
 by rules that are still the same, for an address that is not suppressed, goes on at once: two queries a chunk.
-All else is decided again: the rest of a failover chain, tries after an error, what had to wait.
+All else is decided again: the rest of a failover chain, tries after an error, what had to wait, and what goes
+only while its recipient is online, or is not.
 
 What waits for a time (`deferred`) is due at once when the rules about its recipient change, and so comes here
 to be told its new time. Both sides lock the recipient first: whoever changes the rules comes before this
@@ -26,11 +27,13 @@ from delivery.models import URGENT, DeliveryStatus
 from delivery.queue import Leg
 from delivery.recording import Ready
 from delivery.settlement import Settlement
-from preferences import changes, directory, suppressions
+from preferences import changes, directory, presence, suppressions
 from preferences.addresses import mask
 from preferences.categories import categories
+from preferences.directory import Key
 from preferences.policies import policy_of
 from preferences.rules import CategoryRule, Circumstances, Decision, Person, Policy, decide, jitter
+from preferences.rules.presence import AWAY, Presence, heed
 from templates_app.models import TemplateVersion
 from tenants.bulk import uuid_array
 from tenants.context import tenant_scope
@@ -91,6 +94,7 @@ class _Rules:
     categories: Mapping[str, CategoryRule]
     templates: Mapping[UUID, str]
     suppressed: Mapping[Address, str]
+    presences: Mapping[Key, Presence]
 
     @classmethod
     def of(cls, tenant: Tenant, legs: Sequence[Leg]) -> _Rules:
@@ -103,6 +107,7 @@ class _Rules:
             categories(tenant.pk),
             _codes(legs) if any(person.templates for person in people.values()) else {},
             suppressions.among(tenant.pk, routes),
+            _presences(tenant, legs, people),
         )
 
     def settle(self, leg: Leg, now: dt.datetime) -> Settlement | None:
@@ -135,7 +140,8 @@ class _Rules:
         )
         asked = replace(person, addresses={channel: (address,)}, suppressed=self.suppressed)
         (decision,) = decide(asked, channel, category, template=template, policy=self.policy, asked=at)
-        return decision
+        condition = leg.payload.get("if", {}).get(channel)
+        return heed(decision, condition, self.presences.get((person.type, person.external_id), AWAY))
 
 
 def _stopped(leg: Leg, decisions: Sequence[Decision], now: dt.datetime) -> Settlement:
@@ -164,6 +170,12 @@ def _settled(
     return Settlement(leg, status, reason, now, route=leg.route, refund=True, steps=steps)
 
 
+def _presences(tenant: Tenant, legs: Sequence[Leg], people: Mapping[UUID, Person]) -> Mapping[Key, Presence]:
+    """Of those of whom it matters whether they are online."""
+    asked = {leg.recipient_id for leg in legs if "if" in leg.payload}
+    return presence.of(tenant.pk, {(p.type, p.external_id) for p in people.values() if p.id in asked})
+
+
 def _codes(legs: Sequence[Leg]) -> dict[UUID, str]:
     """The templates' codes, by their versions."""
     ids = {leg.template_version_id for leg in legs if leg.template_version_id is not None}
@@ -180,7 +192,9 @@ def step(made: Decision, during: str, now: dt.datetime) -> dict[str, Any]:
         "decision": _word(made),
         "reason": made.reason,
     }
-    return said | {"until": _at(made.hold.until)} if made.hold else said
+    if made.hold:
+        said["until"] = _at(made.hold.until)
+    return said | {"since": _at(made.since)} if made.since else said
 
 
 def _word(made: Decision) -> str:

@@ -16,7 +16,7 @@ from preferences.categories import categories
 from preferences.rules import CategoryRule
 from templates_app import variables
 from templates_app.catalog import Choice, PublishedTemplate, Wanted, choose, published
-from tenants.channels import CHANNELS, Plain, named, plain
+from tenants.channels import CHANNELS, TWICE, Plain, contradictions, named, plain
 from tenants.models import Tenant
 from tenants.problems import FieldError, Problem
 
@@ -200,6 +200,8 @@ def _channel_errors(channels: Sequence[Plain], template: PublishedTemplate | Non
         elif template is not None and channel not in template.content_channels:
             detail = f"Template {template.code!r} has no content for {channel}."
             yield FieldError(pointer, "channel_without_content", detail)
+    for place, channel in contradictions(channels):
+        yield FieldError(f"/channels{place}", "channel_named_twice", TWICE.format(channel))
 
 
 def _default_errors(tenant: Tenant, template: PublishedTemplate | None) -> Iterator[FieldError]:

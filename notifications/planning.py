@@ -25,14 +25,16 @@ from notifications.badges import with_badges
 from notifications.models import Priority
 from notifications.plans import House, Plan, Wording, decide
 from notifications.waiting import Case
-from preferences import changes
+from preferences import changes, presence
 from preferences.addresses import RecipientFields
 from preferences.categories import categories
-from preferences.directory import by_ids, once_many, resolve
+from preferences.directory import Key, by_ids, once_many, resolve
 from preferences.policies import policy_of
 from preferences.rules import CategoryRule, Circumstances, Person, jitter
+from preferences.rules.presence import AWAY, Presence
 from templates_app.catalog import content_channels
 from tenants.bulk import recordset, uuid_array
+from tenants.channels import has_conditions
 from tenants.context import tenant_scope
 from tenants.ids import new_id
 from tenants.models import Tenant
@@ -61,6 +63,10 @@ class Due:
     told_at: dt.datetime
     template_code: str
 
+    @property
+    def key(self) -> Key:
+        return self.recipient_type, self.recipient_external_id
+
     @classmethod
     def of_row(cls, row: Sequence[Any]) -> Due:
         return cls(
@@ -79,7 +85,7 @@ class Due:
         """It as something that is to be told with others; None where that was never said."""
         if self.digest is None:
             return None
-        told_to = self.recipient_type, self.recipient_external_id, self.is_test
+        told_to = *self.key, self.is_test
         how = self.digest["key"], self.digest["window"], person.timezone
         return digests.Event(self.id, *told_to, *how, self.priority, self.expires_at)
 
@@ -123,9 +129,10 @@ def _plan(tenant_id: UUID, statement: str, **params: Any) -> Ready:
     now = timezone.now()
     tenant = Tenant.objects.get(pk=tenant_id)
     people, rules = recipients(tenant, due), categories(tenant_id)
-    plans = _decided(tenant, due, people, rules, now)
+    around = _presences(tenant, due)
+    plans = _decided(tenant, due, people, rules, around, now)
     if any(made.is_held for made in plans):
-        people, plans = _held(tenant, due, people, rules, plans, now)
+        people, plans = _held(tenant, due, people, rules, around, plans, now)
     plans = _settled(tenant, due, people, rules, plans, now)
     deliveries = [
         delivery
@@ -138,11 +145,19 @@ def _plan(tenant_id: UUID, statement: str, **params: Any) -> Ready:
     return [(d.id, d.routes[0][0], d.priority) for d in deliveries if d.held_until is None]
 
 
+def _presences(tenant: Tenant, due: Sequence[Due]) -> Mapping[Key, Presence]:
+    """Of those of whom it matters whether they are online: a round trip for all, none where it never does."""
+    of_house = has_conditions(tenant.fallback.values())
+    asked = {n.key for n in due if n.recipient_external_id and (of_house or has_conditions(n.channels))}
+    return presence.of(tenant.pk, asked)
+
+
 def _decided(
     tenant: Tenant,
     due: Sequence[Due],
     people: Sequence[Person | None],
     rules: Mapping[str, CategoryRule],
+    around: Mapping[Key, Presence],
     now: dt.datetime,
 ) -> list[Plan]:
     spoken = content_channels(n.template_version_id for n in due if n.template_version_id is not None)
@@ -157,6 +172,7 @@ def _decided(
             wording=Wording(n.template_code, spoken.get(n.template_version_id))
             if n.template_version_id
             else Wording(),
+            presence=around.get(n.key, AWAY),
         )
         for n, person in zip(due, people, strict=True)
     ]
@@ -167,6 +183,7 @@ def _held(
     due: Sequence[Due],
     people: Sequence[Person | None],
     rules: Mapping[str, CategoryRule],
+    around: Mapping[Key, Presence],
     plans: Sequence[Plan],
     now: dt.datetime,
 ) -> tuple[list[Person | None], list[Plan]]:
@@ -180,7 +197,7 @@ def _held(
     if changed := {id for id, version in known.items() if held.get(id) != version}:
         fresh = by_ids(tenant, changed)
         people = [fresh.get(who.id) if who and who.id in changed else who for who in people]
-        plans = _decided(tenant, due, people, rules, now)
+        plans = _decided(tenant, due, people, rules, around, now)
     return list(people), list(plans)
 
 
@@ -230,13 +247,13 @@ def _deliveries(
             within=chain.within,
             template_version_id=n.template_version_id,
             locale=person.locale,
-            payload=payload,
+            payload=payload | {"if": dict(chain.conditions)} if chain.conditions else payload,
             is_test=n.is_test,
             unknown_policy=category.unknown_policy,
             deadline=n.expires_at,
             held_until=chain.hold.until if chain.hold else None,
             reason=chain.hold.reason if chain.hold else "",
-            decided_by=changes.stamp(tenant.rules_version, person.version),
+            decided_by=None if chain.conditions else changes.stamp(tenant.rules_version, person.version),
         )
         for chain in made.legs
     ]

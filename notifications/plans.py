@@ -14,7 +14,8 @@ from delivery.siblings import RING_TOGETHER
 from notifications.models import NotificationStatus
 from preferences.rules import NO_POLICY, CategoryRule, Circumstances, Decision, Hold, Person, Policy
 from preferences.rules import decide as decide_channel
-from tenants.channels import Plain, Wanted, read
+from preferences.rules.presence import AWAY, Presence, heed, put_off
+from tenants.channels import Plain, Wanted, bare, read
 
 Route = tuple[str, str]
 Step = dict[str, Any]
@@ -25,12 +26,14 @@ class Chain:
     """A leg to be: its routes, the first used first, and the seconds that one has before the next.
 
     With a `hold` its first route waits for a time. Whoever tells together what waits for the same moment
-    finds in `hold.digest` whether the person wants that.
+    finds in `hold.digest` whether the person wants that. `conditions`, by channel, are asked again whenever a
+    route is about to be used.
     """
 
     routes: list[Route]
     within: int | None = None
     hold: Hold | None = None
+    conditions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +83,13 @@ def decide(
     *,
     house: House = NO_HOUSE,
     wording: Wording = ANY_WORDING,
+    presence: Presence = AWAY,
 ) -> Plan:
     """The plan for one notification. A failover chain is one leg; a channel with two addresses is two.
 
     The tenant's chains are for channels that are named alone; a list, even of one, is taken as it is. Routes
-    that open only after the deadline are left out; a chain waits for the first of the others.
+    that open only after the deadline are left out; a chain waits for the first of the others. Of a chain's
+    conditions those are asked here that stand before the first route that may be used, and that one's own.
     """
     if at.deadline is not None and at.deadline <= at.now:
         return _ended(NotificationStatus.EXPIRED, "expired", at.now)
@@ -92,12 +97,12 @@ def decide(
         return _ended(NotificationStatus.FAILED, "recipient_unknown", at.now)
     if category is None:
         return _ended(NotificationStatus.FAILED, "category_unknown", at.now)
-    asking = _Asking(person, category, at, house, wording)
+    asking = _Asking(person, category, at, house, wording, presence)
     legs: list[Chain] = []
     trace: list[Step] = []
     for entry in channels:
         wanted = asking.read(entry, trace)
-        decisions = [decision for channel in wanted.chain for decision in asking.decide(channel)]
+        decisions = asking.decide_all(wanted)
         trace += (step(decision, "plan", at.now) for decision in decisions)
         allowed = [decision for decision in decisions if decision.allowed]
         trace += _together(wanted, allowed, at.now)
@@ -114,14 +119,28 @@ class _Asking:
     at: Circumstances
     house: House
     wording: Wording
+    presence: Presence
 
     def read(self, entry: Plain, trace: list[Step]) -> Wanted:
         """The entry, or what the tenant has in its place."""
-        if isinstance(entry, str) and entry in self.house.fallback:
-            wanted = read(self.house.fallback[entry])
-            trace.append(_plan_step(entry, str(wanted), "tenant_fallback", self.at.now))
-            return wanted
-        return read(entry)
+        alone = bare(entry)
+        if alone is None or alone not in self.house.fallback:
+            return read(entry)
+        wanted = read(self.house.fallback[alone]).only_if(read(entry).conditions.get(alone))
+        trace.append(_plan_step(alone, str(wanted), "tenant_fallback", self.at.now))
+        return wanted
+
+    def decide_all(self, wanted: Wanted) -> list[Decision]:
+        """About each address of each channel. In a chain, conditions of what may get a turn later wait."""
+        decisions: list[Decision] = []
+        for channel in wanted.chain:
+            condition = wanted.conditions.get(channel)
+            is_first = wanted.is_bare or not any(made.allowed for made in decisions)
+            decisions += (
+                heed(made, condition, self.presence) if is_first else put_off(made, condition)
+                for made in self.decide(channel)
+            )
+        return decisions
 
     def decide(self, channel: str) -> list[Decision]:
         if self.wording.channels is not None and channel not in self.wording.channels:
@@ -138,9 +157,12 @@ class _Asking:
 
 def _legs(wanted: Wanted, allowed: Sequence[Decision]) -> list[Chain]:
     if wanted.is_bare:
-        return [Chain([(made.channel, made.address)], hold=made.hold) for made in allowed]
+        return [
+            Chain([(made.channel, made.address)], hold=made.hold, conditions=wanted.conditions)
+            for made in allowed
+        ]
     routes = [(made.channel, made.address) for made in allowed]
-    return [Chain(routes, wanted.within, allowed[0].hold)] if allowed else []
+    return [Chain(routes, wanted.within, allowed[0].hold, wanted.conditions)] if allowed else []
 
 
 def _together(wanted: Wanted, allowed: Sequence[Decision], now: dt.datetime) -> list[Step]:

@@ -13,7 +13,7 @@ from templates_app.digest_windows import DigestWish
 from templates_app.engine import PARTS as ALL_PARTS
 from templates_app.inspection import Draft
 from templates_app.models import Template, TemplateContent, TemplateVersion
-from tenants.channels import TimedChain, Within, shape
+from tenants.channels import ConditionalChannel, OptionalWithin, link_shape, shape
 from tenants.parsing import RequestModel
 
 _SLUG = r"^[-a-zA-Z0-9_]+$"
@@ -31,18 +31,29 @@ Source = Annotated[str, StringConstraints(max_length=200_000)]
 Data = Annotated[dict[str, Any], Field(max_length=200)]
 
 
-Chain = Annotated[list[Channel], Field(min_length=1, max_length=8)]
+class ConditionalTemplateChannel(ConditionalChannel):
+    """A channel that is used only while the recipient has the live feed open, or only while they have not."""
+
+    channel: Channel
+
+
+Link = Annotated[
+    Annotated[Channel, Tag("name")] | Annotated[ConditionalTemplateChannel, Tag("conditional")],
+    Discriminator(link_shape),
+]
+Chain = Annotated[list[Link], Field(min_length=1, max_length=8)]
 
 
 class TimedTemplateChain(RequestModel):
     """The next route is used when the one before was not delivered, or not seen, `within` seconds."""
 
     chain: Chain
-    within: Within
+    within: OptionalWithin = None
 
 
 Entry = Annotated[
     Annotated[Channel, Tag("name")]
+    | Annotated[ConditionalTemplateChannel, Tag("conditional")]
     | Annotated[Chain, Tag("chain")]
     | Annotated[TimedTemplateChain, Tag("timed")],
     Discriminator(shape),
@@ -192,7 +203,7 @@ class TemplateView(BaseModel):
     description: str
     category: str
     type: str
-    channels: list[str | list[str] | TimedChain]
+    channels: list[Entry]
     digest: DigestWish | None
     published: int | None
     canary: CanaryView | None

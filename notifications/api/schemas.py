@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from templates_app.segments import Segments
-from tenants.channels import TimedChain
+from tenants.channels import Entry
 
 
 class Accepted(BaseModel):
@@ -29,7 +29,7 @@ class NotificationSummary(BaseModel):
     category: str
     type: str
     priority: str
-    channels: list[str | list[str] | TimedChain]
+    channels: list[Entry]
     reference: str
     metadata: dict[str, Any]
     batch_id: UUID | None
@@ -88,7 +88,11 @@ class Delivery(BaseModel):
 
 
 class TraceStep(BaseModel):
-    """`plan` decides about each address, `decide` again before it is used. `until`: how long it is held."""
+    """`plan` decides about each address, `decide` again before it is used. `until`: how long it is held.
+
+    Of a channel with a condition: `recipient_online` (with `since`), `recipient_offline`, `presence_unknown`
+    where nobody could be asked; `if_online` and `if_offline` where it is asked when the channel's turn comes.
+    """
 
     at: dt.datetime
     step: Literal["accept", "digest", "plan", "decide", "route", "attempt", "receipt", "escalate"]
@@ -98,6 +102,7 @@ class TraceStep(BaseModel):
     address: str | None = None
     code: str | None = None
     until: dt.datetime | None = None
+    since: dt.datetime | None = None
 
 
 class Digest(BaseModel):

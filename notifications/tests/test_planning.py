@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from notifications.models import NotificationStatus
 from notifications.plans import Chain, House, Wording, decide
 from preferences.channels import CHANNELS
-from preferences.rules import CategoryRule, Circumstances, Person
+from preferences.rules import CategoryRule, Circumstances, Person, QuietHours, Window
+from preferences.rules.presence import AWAY, UNKNOWN, Presence
 
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 AT = Circumstances(NOW)
@@ -168,3 +169,57 @@ def test_it_never_drops_in_silence(channels: Any, off: set[str], critical: bool)
     assert all(leg.routes for leg in plan.legs)
     if not critical:
         assert not {channel for leg in plan.legs for channel, _ in leg.routes} & off
+
+
+ONLINE = Presence(2, dt.datetime(2026, 11, 21, 11, tzinfo=dt.UTC))
+PHONE = {"addresses": {**ADDRESSES, "push": ("token-1",)}}
+IN_APP = ("in_app", "id")
+IF_OFFLINE = {"channel": "push", "if": "offline"}
+IF_ONLINE = {"channel": "in_app", "if": "online"}
+
+
+@pytest.mark.parametrize(
+    ("channels", "presence", "legs", "said"),
+    [
+        ([IF_OFFLINE], AWAY, [[PUSH]], ["deliver recipient_offline"]),
+        ([IF_OFFLINE], ONLINE, [], ["skip recipient_online"]),
+        ([IF_OFFLINE], UNKNOWN, [[PUSH]], ["deliver presence_unknown"]),
+        ([IF_ONLINE], UNKNOWN, [], ["skip presence_unknown"]),
+        ([[IF_ONLINE, "push"]], ONLINE, [[IN_APP, PUSH]], ["deliver recipient_online", "deliver allowed"]),
+        ([[IF_ONLINE, "push"]], AWAY, [[PUSH]], ["skip recipient_offline", "deliver allowed"]),
+        # What stands behind a channel that is used is asked when its turn comes.
+        ([["sms", IF_OFFLINE]], ONLINE, [[SMS, PUSH]], ["deliver allowed", "deliver if_offline"]),
+        ([["slack", IF_OFFLINE]], ONLINE, [], ["skip no_address", "skip recipient_online"]),
+        # The tenant's chain for a channel that is named alone is all under its condition.
+        ([{"channel": "sms", "if": "offline"}], ONLINE, [], ["sms", *["skip recipient_online"] * 2]),
+        (
+            [{"channel": "sms", "if": "offline"}],
+            AWAY,
+            [[SMS, EMAIL]],
+            ["sms", "deliver recipient_offline", "deliver if_offline"],
+        ),
+        ([[{"channel": "sms", "if": "offline"}]], AWAY, [[SMS]], ["deliver recipient_offline"]),
+    ],
+)
+def test_it_heeds_where_the_recipient_is(
+    channels: Any, presence: Presence, legs: Any, said: list[str]
+) -> None:
+    plan = decide(channels, ann(**PHONE), RULE, AT, house=HOUSE, presence=presence)
+    assert [leg.routes for leg in plan.legs] == legs
+    words = [
+        "sms" if step["reason"] == "tenant_fallback" else f"{step['decision']} {step['reason']}"
+        for step in plan.trace
+    ]
+    assert words == said
+    assert {step.get("since") for step in plan.trace if step["reason"] == "recipient_online"} <= {
+        "2026-11-21T11:00:00Z"
+    }
+    if not legs:
+        assert plan.status is NotificationStatus.SUPPRESSED
+
+
+def test_what_is_held_is_asked_when_it_may_go() -> None:
+    night = QuietHours((Window(0, 23 * 60),))
+    plan = decide([IF_OFFLINE], ann(**PHONE, quiet_hours=night), RULE, AT, presence=ONLINE)
+    assert [(leg.routes, leg.conditions) for leg in plan.legs] == [([PUSH], {"push": "offline"})]
+    assert plan.is_held

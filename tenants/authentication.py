@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import jwt
 from django.conf import settings
@@ -36,6 +37,14 @@ class Service:
     @property
     def is_test(self) -> bool:
         return self.key.mode == ApiKey.Mode.TEST
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientToken:
+    tenant_id: UUID
+    external_id: str
+    type: str
+    expires_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +122,23 @@ def mint_recipient_token(
 
 
 def authenticate_recipient(token: str) -> RecipientIdentity:
-    claims = _claims(token)
-    tenant = Tenant.objects.filter(pk=claims["tid"], is_active=True).first()
+    shown = read_recipient_token(token)
+    tenant = Tenant.objects.filter(pk=shown.tenant_id, is_active=True).first()
     if tenant is None:
         raise exceptions.AuthenticationFailed
+    return RecipientIdentity(tenant, shown.external_id, shown.type, shown.expires_at)
+
+
+def require_active(tenant_id: UUID) -> None:
+    if not Tenant.objects.filter(pk=tenant_id, is_active=True).exists():
+        raise exceptions.AuthenticationFailed
+
+
+def read_recipient_token(token: str) -> RecipientToken:
+    """What a token that we signed says, while it holds. That its tenant is active, `require_active` knows."""
+    claims = _claims(token)
     expires_at = dt.datetime.fromtimestamp(claims["exp"], dt.UTC)
-    return RecipientIdentity(tenant, claims["sub"], claims["typ"], expires_at)
+    return RecipientToken(UUID(claims["tid"]), claims["sub"], claims["typ"], expires_at)
 
 
 def _claims(token: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
@@ -62,6 +63,10 @@ class FeedConsumer(AsyncWebsocketConsumer):
         finally:
             self.subscription.leave()
 
+    async def dispatch(self, message: Any) -> None:
+        """As in Channels, less a turn of its thread to look after a database connection: ours are others."""
+        await getattr(self, get_handler_name(message))(message)
+
     async def connect(self) -> None:
         """Always accepts: a browser is told a close code, but not why a handshake was refused."""
         await self.accept(PROTOCOL if PROTOCOL in self.scope["subprotocols"] else None)
@@ -112,13 +117,13 @@ class FeedConsumer(AsyncWebsocketConsumer):
     async def renew(self, frame: ClientFrame) -> None:
         """A token that is no good costs nothing: the one before it holds until it expires."""
         try:
-            identity = await self.subscription.renew(frame.token)
+            shown = await self.subscription.renew(frame.token)
         except RefusedError as refused:
             code = "unavailable" if refused.code == TRY_AGAIN else "not_authenticated"
             raise FrameError(code, "The token before it still holds.", frame.ref) from None
-        if identity is None:
+        if shown is None:
             raise FrameError("permission_denied", "This socket is another recipient's.", frame.ref)
-        await self.reply([encode("authenticated", {"expires_at": identity.expires_at}, ref=frame.ref)])
+        await self.reply([encode("authenticated", {"expires_at": shown.expires_at}, ref=frame.ref)])
 
     async def reply(self, frames: Sequence[bytes]) -> None:
         """By way of the outbox, which keeps the order; before it is open, directly."""

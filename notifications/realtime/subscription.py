@@ -21,7 +21,7 @@ from notifications.realtime.frames import Address
 from notifications.realtime.hub import Hub
 from notifications.realtime.outbox import Outbox
 from notifications.realtime.transports import give_up_after, transport_of
-from tenants.authentication import RecipientIdentity, authenticate_recipient
+from tenants.authentication import RecipientToken, read_recipient_token, require_active
 
 UNAUTHENTICATED, TOO_SLOW, TOO_MANY = 4401, 4408, 4429
 RESTART, TRY_AGAIN = 1012, 1013  # https://www.iana.org/assignments/websocket/websocket.xhtml
@@ -50,19 +50,32 @@ async def in_database(function: Callable[..., Any], *args: Any) -> Any:
     return await database_sync_to_async(function, thread_sensitive=False)(*args)
 
 
-async def identify(token: str | None) -> RecipientIdentity:
+def read(token: str | None) -> RecipientToken:
     """Raises `RefusedError`."""
     try:
-        identity: RecipientIdentity = await in_database(authenticate_recipient, token or "")
+        return read_recipient_token(token or "")
+    except AuthenticationFailed:
+        raise RefusedError(UNAUTHENTICATED) from None
+
+
+async def ask_database(function: Callable[..., Any], *args: Any) -> Any:
+    """Raises `RefusedError`."""
+    try:
+        return await in_database(function, *args)
     except AuthenticationFailed:
         raise RefusedError(UNAUTHENTICATED) from None
     except DATABASE_AWAY:
         raise RefusedError(TRY_AGAIN) from None
-    return identity
 
 
-def address_of(identity: RecipientIdentity) -> Address:
-    return Address(identity.tenant.pk, identity.type, identity.external_id)
+def address_of(shown: RecipientToken) -> Address:
+    return Address(shown.tenant_id, shown.type, shown.external_id)
+
+
+def _greeting(address: Address) -> bytes:
+    """In one go: who comes back after a restart comes with everybody else."""
+    require_active(address.tenant_id)
+    return greet(address)
 
 
 class Subscription:
@@ -91,32 +104,30 @@ class Subscription:
         Registered before the feed is read, writing after: nothing falls between that frame and pushes.
         """
         self.silence_alarm()
-        identity = await identify(token)
-        address = address_of(identity)
+        shown = read(token)
+        address = address_of(shown)
         doors.admit(self, address)
         self.address = address
         await hub.join(address.key(), self.outbox)
-        try:
-            greeting: bytes = await in_database(greet, address)
-        except DATABASE_AWAY:
-            raise RefusedError(TRY_AGAIN) from None
-        self.stay_until(identity)
+        greeting: bytes = await ask_database(_greeting, address)
+        self.stay_until(shown)
         return greeting
 
-    async def renew(self, token: str | None) -> RecipientIdentity | None:
+    async def renew(self, token: str | None) -> RecipientToken | None:
         """Stay as long as a newer token says; None if it is somebody else's. Raises `RefusedError`."""
-        identity = await identify(token)
-        if address_of(identity) != self.address:
+        shown = read(token)
+        if address_of(shown) != self.address:
             return None
-        self.stay_until(identity)
-        return identity
+        await ask_database(require_active, shown.tenant_id)
+        self.stay_until(shown)
+        return shown
 
     def begin_writing(self, *first: bytes) -> None:
         if not self.closed:
             self.outbox.open(*first)
 
-    def stay_until(self, identity: RecipientIdentity) -> None:
-        self.dismiss_in((identity.expires_at - timezone.now()).total_seconds())
+    def stay_until(self, shown: RecipientToken) -> None:
+        self.dismiss_in((shown.expires_at - timezone.now()).total_seconds())
 
     def dismiss_in(self, seconds: float) -> None:
         """Unless a token, or another one, is shown by then."""

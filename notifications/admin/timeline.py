@@ -24,6 +24,11 @@ _REASONS = {
     "do_not_disturb": "they do not want to be disturbed",
     "quiet_hours": "they have quiet hours",
     "sending_hours": "the category is not sent at this time, or on this day",
+    "recipient_online": "they have the live feed open",
+    "recipient_offline": "they do not have the live feed open",
+    "presence_unknown": "it could not be asked who has the live feed open",
+    "if_online": "if they have the live feed open when its turn comes",
+    "if_offline": "if they do not have the live feed open when its turn comes",
     "no_address": "they have no address there",
     "no_content": "the template has no words for it",
     "all_devices": "the chain goes on once, when none of them is answered",
@@ -142,10 +147,12 @@ def _title(step: Mapping[str, Any]) -> str:
 
 
 def _note(step: Mapping[str, Any]) -> str:
-    why = _why(step["reason"])
-    if "until" not in step:
-        return why
-    return f"{why}, until {dt.datetime.fromisoformat(step['until']):%Y-%m-%d %H:%M} UTC"
+    times = (f", {word} {_minute(step[word])}" for word in ("since", "until") if word in step)
+    return _why(step["reason"]) + "".join(times)
+
+
+def _minute(at: str) -> str:
+    return f"{dt.datetime.fromisoformat(at):%Y-%m-%d %H:%M} UTC"
 
 
 def _why(reason: str) -> str:

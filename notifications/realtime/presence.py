@@ -150,7 +150,7 @@ class Roll:
     def note(self, key: bytes, sockets: int) -> None:
         """So many sockets has an address now. Never waits: it is called for each that comes or goes."""
         tenant, *who = orjson.loads(key)
-        register = self._registers.setdefault(tenant, Register(tenant))
+        register = self._registers.get(tenant) or self._registers.setdefault(tenant, Register(tenant))
         register.note(mark(*who), sockets, time.time_ns() // 1_000_000)
         self._noted.set()
         if self._keeper is None or self._keeper.done():

@@ -194,6 +194,17 @@ def test_it_tells_until_when(step: str, title: str) -> None:
     assert (entry.title, entry.note) == (title, "they have quiet hours, until 2026-01-02 07:00 UTC")
 
 
+def test_it_tells_since_when() -> None:
+    said = {
+        "at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        "step": "plan",
+        "channel": "push",
+        "decision": "skip",
+    }
+    (entry,) = timeline([{**said, "reason": "recipient_online", "since": "2026-01-01T09:12:44.5Z"}])
+    assert entry.note == "they have the live feed open, since 2026-01-01 09:12 UTC"
+
+
 def test_every_reason_is_explained() -> None:
     """In the admin, and for those who configure it."""
     listed = str(rules.__doc__).partition("Reasons are part of the API")[2]

@@ -20,8 +20,8 @@ Reasons are part of the API, for they stand in a notification's trace. `critical
 `recipient_blocked`, `category_blocked`, `channel_blocked`, `template_off`, `category_off`, `channel_off`,
 `default_off` hold back; `do_not_disturb`, `quiet_hours`, `sending_hours` hold for a time.
 
-Last comes where the recipient is (`presence`), for a channel that is used only if they are online, or only
-if they are not: `recipient_online`, `recipient_offline` and `presence_unknown` let through or hold back,
+Last comes where the recipient is, for a channel that is used only if they are online, or only if they are
+not: `recipient_online`, `recipient_offline` and `presence_unknown` let through or hold back,
 whichever was asked for; `if_online` and `if_offline` say that it is asked when the channel's turn comes.
 """
 

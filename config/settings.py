@@ -285,7 +285,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "One event, every bell: a self-hosted, multi-tenant notification service.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",  # pydantic's JSON Schema is that of 3.1
-    "POSTPROCESSING_HOOKS": [],
+    "POSTPROCESSING_HOOKS": ["notifications.api.stream_schema.describe_stream"],
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": [],

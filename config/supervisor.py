@@ -18,7 +18,7 @@ Say = Callable[[str, str], None]
 _SETTLED = 10.0  # seconds a process has to live to count as started
 _TRIES = 3
 _LONGEST_PAUSE = 30.0
-_PATIENCE = 8.0  # seconds a process has to finish what it is doing
+_PATIENCE = 10.0  # seconds a process has to finish what it is doing; web needs its FEED_DRAIN_SECONDS first
 _LONGEST_LINE = 1 << 20
 
 

@@ -77,12 +77,12 @@ def queries(client: Client, path: str) -> list[str]:
 
 
 def assert_bounded(client: Client, path: str, create: Callable[[], object]) -> None:
-    """The page costs as many queries with fifty rows as with five, and no COUNT of a big table."""
+    """The page costs as many queries with twenty rows as with five, and no COUNT of a big table."""
     for _ in range(5):
         create()
     see(client, path)
     few = queries(client, path)
-    for _ in range(45):
+    for _ in range(15):
         create()
     many = queries(client, path)
     assert len(many) == len(few), many

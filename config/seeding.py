@@ -23,7 +23,7 @@ from preferences.categories import create_default_categories
 from preferences.directory import merge
 from preferences.models import Category, Recipient
 from templates_app.models import Template
-from templates_app.seeds import seed_templates
+from templates_app.seeds import renew_templates, seed_templates
 from tenants.context import tenant_scope
 from tenants.models import SCOPES, ApiKey, Tenant
 
@@ -129,6 +129,8 @@ def furnish() -> Generator[Step, None, Tenant]:
             before = rows.count()
             fill(tenant)
             yield Step(what, str(rows.count()), "created" if rows.count() > before else "there already")
+        for code in renew_templates(tenant):
+            yield Step("template", code, "updated", "its schema and sample data; its words are as they were")
     for account in DEMO_ACCOUNTS:
         yield _account(account, tenant)
     for account in INSTALLATION_ACCOUNTS:

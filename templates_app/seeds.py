@@ -46,6 +46,32 @@ def furnish(tenant: Tenant) -> None:
         Layout.objects.get_or_create(tenant=tenant, code=code, defaults=said)
 
 
+def renew_templates(tenant: Tenant) -> list[str]:
+    """Bring sample data and schemas up to date where what is published says just what is written here.
+
+    Answers the codes. Whose words somebody has changed is theirs, with all that belongs to it.
+    """
+    current = Template.objects.filter(tenant=tenant, archived_at=None, published__isnull=False)
+    folders = {path.parent.name: path.parent for path in _HERE.glob("*/template.yaml")}
+    offered = current.filter(code__in=folders).select_related("published", "tenant").order_by("code")
+    return [template.code for template in offered if _renew(template, folders[template.code])]
+
+
+def _renew(template: Template, folder: Path) -> bool:
+    published, about, drafts = template.published, _read(folder / "template.yaml"), list(_contents(folder))
+    assert published is not None
+    if (published.sample_data, published.schema) == (about["sample_data"], about["schema"]):
+        return False
+    if sorted(map(_said, drafts)) != sorted(_said(row.draft()) for row in published.contents.all()):
+        return False
+    publish(save_draft(template, drafts, about["sample_data"], schema=about["schema"]))
+    return True
+
+
+def _said(draft: Draft) -> tuple[str, str, str, list[tuple[str, str]]]:
+    return draft.channel, draft.locale, draft.layout, sorted((k, v) for k, v in draft.sources.items() if v)
+
+
 @transaction.atomic
 def _create(tenant: Tenant, folder: Path) -> None:
     about = _read(folder / "template.yaml")
@@ -53,7 +79,7 @@ def _create(tenant: Tenant, folder: Path) -> None:
     template = Template.objects.create(
         tenant=tenant, code=folder.name, digest=about.get("digest"), **described
     )
-    publish(save_draft(template, list(_contents(folder)), about["sample_data"]))
+    publish(save_draft(template, list(_contents(folder)), about["sample_data"], schema=about["schema"]))
 
 
 def _contents(folder: Path) -> Iterator[Draft]:

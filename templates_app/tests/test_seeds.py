@@ -1,5 +1,6 @@
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from templates_app.catalog import missing_variables, published
 from templates_app.models import Template, TemplateContent, TemplateVersion
 from templates_app.publishing import publish, save_draft
 from templates_app.rendering import RenderError, RenderRequest, Words, render_many
-from templates_app.seeds import seed_templates
+from templates_app.seeds import renew_templates, seed_templates
 from templates_app.tests.factories import GREETING, create_template
 from tenants.models import Tenant
 from tenants.tests.factories import create_tenant
@@ -59,6 +60,42 @@ def test_it_does_nothing_twice_and_touches_nothing_of_the_tenants_own() -> None:
     again, all_there = seed_templates(tenant)
     assert (again, set(all_there)) == ([], CODES)
     assert Template.objects.get(tenant=tenant, code="welcome").name == "Our own"
+
+
+def test_it_says_what_its_data_are(tenant: Tenant) -> None:
+    """Its schema asks for what it cannot be rendered without, and names all that it can say.
+
+    A digest's words need a list, of which each request brings one item.
+    """
+    for version in TemplateVersion.objects.filter(tenant=tenant).select_related("template"):
+        schema = version.schema
+        assert schema is not None
+        needed = {"who", "what"} if version.template.digest else set(version.variables)
+        assert set(schema["required"]) == needed, version
+        assert set(version.sample_data) == set(schema["properties"]), version
+        assert all("description" in about for about in schema["properties"].values()), version
+
+
+def before_schemas(template: Template, body: str = "") -> None:
+    """As it would have been published before there were any; `body` takes the place of the feed's words."""
+    assert template.published is not None
+    drafts = [content.draft() for content in template.published.contents.all()]
+    if body:
+        other = {"in_app": {"title": "{{ name }}", "body": body}}
+        drafts = [replace(draft, sources=other.get(draft.channel, draft.sources)) for draft in drafts]
+    publish(save_draft(template, drafts, template.published.sample_data))
+
+
+def test_what_has_no_schema_yet_gets_one_and_a_tenants_own_words_are_left(tenant: Tenant) -> None:
+    assert renew_templates(tenant) == []
+    alert, welcome = (Template.objects.get(tenant=tenant, code=code) for code in ("alert", "welcome"))
+    before_schemas(alert)
+    before_schemas(welcome, "Our own words, {{ name }}.")
+    assert renew_templates(tenant) == ["alert"]
+    alert.refresh_from_db()
+    assert alert.published is not None
+    assert (alert.published.number, alert.published.schema is not None) == (3, True)
+    assert renew_templates(tenant) == []
 
 
 def test_it_speaks_both_languages_on_every_channel(tenant: Tenant) -> None:

@@ -17,6 +17,8 @@ from tenants.keyrings import flaw
 
 INSECURE_PREFIX = "insecure-"
 _KEY_HINT = "python -c \"import os, base64; print('k1:' + base64.b64encode(os.urandom(32)).decode())\""
+_SIGNER_BYTES = 32
+"""What HS256 asks of a key: RFC 7518, section 3.2."""
 _SHOW_HOW = (
     'Set SECRET_KEY, e.g. to what `python -c "import secrets; print(secrets.token_urlsafe(48))"` prints.'
 )
@@ -94,14 +96,31 @@ def check_numbers(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     return found
 
 
+def _signers() -> list[str]:
+    """All that is believed, also what the former ones signed."""
+    return [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+
+
+def _is_everybodys(key: str) -> bool:
+    return key.startswith(INSECURE_PREFIX)
+
+
 @register(Tags.security, deploy=True)
 def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """What is right for trying things out and wrong where others can reach it."""
     host = urlsplit(settings.PUBLIC_URL).hostname
     rules: Sequence[tuple[Callable[[], bool], CheckMessage]] = [
         (
-            lambda: settings.SECRET_KEY.startswith(INSECURE_PREFIX),
+            lambda: any(map(_is_everybodys, _signers())),
             Error("SECRET_KEY is the one that everybody knows.", hint=_SHOW_HOW, id="carillon.E010"),
+        ),
+        (
+            lambda: any(len(key.encode()) < _SIGNER_BYTES for key in _signers() if not _is_everybodys(key)),
+            checks.Warning(
+                f"SECRET_KEY has less than {_SIGNER_BYTES} bytes: tokens signed by it can be guessed.",
+                hint=_SHOW_HOW,
+                id="carillon.W016",
+            ),
         ),
         (
             lambda: settings.DEBUG,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
@@ -114,12 +115,22 @@ def _suppressions() -> Finding:
     return Finding("suppressions", "error", detail, "Put the key back into SUPPRESSION_KEYS, last.")
 
 
+def _of_key(account: ProviderAccount) -> str:
+    """Where the key may be what is missing."""
+    known = {entry.partition(":")[0] for entry in settings.CREDENTIAL_KEYS}
+    if not account.secrets or account.secrets_key_id in known:
+        return ""
+    return f" Or put the key {account.secrets_key_id} back into CREDENTIAL_KEYS, last."
+
+
 def _account(account: ProviderAccount) -> Finding:
     what = f"account {account.name}" + (f" of {account.tenant.slug}" if account.tenant else "")
     try:
         settings_of(account)
     except (ProviderMisconfigured, UnknownProvider) as error:
-        return Finding(what, "error", str(error), "Correct its settings in the admin.")
+        return Finding(what, "error", str(error), "Correct its settings in the admin." + _of_key(account))
+    except ImproperlyConfigured as error:
+        return Finding(what, "error", str(error), "See .env.example." + _of_key(account))
     if account.health < 0.5:
         detail = account.health_reason or "it has been failing"
         return Finding(

@@ -67,6 +67,18 @@ def test_every_setting_of_the_env_file_counts(services: dict[str, Any], name: st
     assert services[name]["env_file"] == ".env"
 
 
+def test_it_demands_each_secret_that_has_to_be_made(services: dict[str, Any]) -> None:
+    """Those that `.env.example` leaves empty, with a word on how."""
+    example = (ROOT / ".env.example").read_text()
+    needed = re.findall(r"^([A-Z_]+)=$", example, re.MULTILINE)
+    assert len(needed) == 3
+    for name in PROGRAMS:
+        for secret in needed:
+            assert re.fullmatch(
+                rf"\$\{{{secret}:\?set it in \.env, .+\}}", services[name]["environment"][secret]
+            )
+
+
 def test_the_health_check_may_ask(services: dict[str, Any]) -> None:
     """Whatever host names the operator allows."""
     assert "http://127.0.0.1:8000/health" in dockerfile()

@@ -6,6 +6,7 @@ from django.test import override_settings
 
 from config.diagnosis import findings
 from config.tests.test_checks import SAFE
+from delivery.accounts import keyring, set_settings
 from delivery.models import ProviderAccount
 from tenants.tests.factories import create_tenant
 from tenants.tests.outages import database_away, nowhere
@@ -81,3 +82,22 @@ def test_it_finds_accounts_that_cannot_work(over: dict[str, str], detail: str) -
 
     assert found[0] == f"account main of {tenant.slug}"
     assert found[1].startswith(detail)
+
+
+@pytest.mark.parametrize(
+    ("keys", "detail"),
+    [
+        ([], "CREDENTIAL_KEYS is not set. See .env.example."),
+        ([f"k9:{'A' * 43}="], "account main: key 'k1' is not in CREDENTIAL_KEYS"),
+    ],
+)
+def test_it_says_which_key_is_missing(keys: list[str], detail: str) -> None:
+    account = ProviderAccount(tenant=create_tenant(), name="main", channel="sms", provider="twilio")
+    set_settings(account, {"account_sid": "AC" + "0" * 32, "auth_token": "secret", "sender": "+15005550006"})
+    account.save()
+    keyring.cache_clear()
+    with override_settings(CREDENTIAL_KEYS=keys):
+        (found,) = (finding for finding in findings() if finding.what.startswith("account"))
+    keyring.cache_clear()
+    assert (found.verdict, found.detail) == ("error", detail)
+    assert "Or put the key k1 back into CREDENTIAL_KEYS, last." in found.remedy

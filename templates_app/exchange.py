@@ -11,22 +11,27 @@ from django.db import transaction
 
 from templates_app import catalog
 from templates_app.bodies import NewTemplate
-from templates_app.diffing import NOTHING, Line, PartDiff, Wording, compared, differences
+from templates_app.diffing import Wording, differences
+from templates_app.folder_diffing import Difference, house_differences, template_differences
 from templates_app.folder_reading import load
 from templates_app.folders import (
     ABOUT,
     Described,
     FileError,
     FilesError,
-    files,
     folders,
     place_of,
     save,
 )
+from templates_app.house_exchange import house_of, take, unsound, with_house
+from templates_app.house_folders import House, ingredient
+from templates_app.house_folders import load as load_house
+from templates_app.house_folders import save as save_house
 from templates_app.inspection import inspect
 from templates_app.kit import Kit, kit_of
 from templates_app.models import Template, TemplateVersion
 from templates_app.publishing import publish, save_draft, wording_of
+from templates_app.renewing import publish_anew
 from templates_app.variables import misfits
 from tenants.models import Tenant
 
@@ -44,27 +49,23 @@ class Outcome:
     published: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Between a template and its folder, as what an import would do. `missing`: one of them is not there."""
-
-    code: str
-    missing: Literal["", "folder", "template"] = ""
-    about: Sequence[Line] = ()
-    parts: Sequence[PartDiff] = ()
-
-
 def export(tenant: Tenant, root: Path, *, only: Collection[str] = (), newest: bool = False) -> list[Outcome]:
-    """Write what is published, or what was never so, or with `newest` what was written last."""
-    return [
-        Outcome(one.code, "changed" if save(one, root) else "left")
-        for one in _described(tenant, only, newest=newest).values()
-    ]
+    """Write what is published, or what was never so, or with `newest` what was written last.
+
+    And how messages look: layouts, partials and brand, where nothing is asked for by its name.
+    """
+    saved = {} if only else save_house(house_of(tenant), root)
+    saved |= {one.code: save(one, root) for one in _described(tenant, only, newest=newest).values()}
+    return [Outcome(name, "changed" if changed else "left") for name, changed in saved.items()]
 
 
-def read(root: Path, *, only: Collection[str] = ()) -> dict[str, Described]:
+def read(root: Path, *, only: Collection[str] = ()) -> tuple[House, dict[str, Described]]:
     """Raises FilesError with all that is wrong with any of the files."""
-    found, errors = {}, _absent(root, only)
+    house, found, errors = House(), {}, _absent(root, only)
+    try:
+        house = house if only else load_house(root)
+    except FilesError as error:
+        errors += error.errors
     for folder in folders(root):
         if only and folder.name not in only:
             continue
@@ -74,7 +75,7 @@ def read(root: Path, *, only: Collection[str] = ()) -> dict[str, Described]:
             errors += error.errors
     if errors:
         raise FilesError(errors)
-    return found
+    return house, found
 
 
 def import_(
@@ -87,30 +88,32 @@ def import_(
 ) -> list[Outcome]:
     """Make the tenant's templates what the files say, all or none; templates without a folder are left.
 
-    What says the same as the published version, or as the newest, makes no version. Raises FilesError, before
-    anything is written. Within the tenant's scope.
+    What says the same as the published version, or as the newest, makes no version. With `publishing`, what
+    is made of a layout, a partial or a brand that has changed is published anew. Raises FilesError, and then
+    nothing was changed. Within the tenant's scope.
     """
-    wanted = read(root, only=only)
-    kit = kit_of(tenant)
-    if errors := [error for one in wanted.values() for error in _unsound(one, kit, publishing)]:
+    house, wanted = read(root, only=only)
+    kit = with_house(kit_of(tenant), house, tenant)
+    errors = [*unsound(house, kit), *(e for one in wanted.values() for e in _unsound(one, kit, publishing))]
+    if errors:
         raise FilesError(errors)
     with transaction.atomic():
-        outcomes = [_take(tenant, one, publishing) for one in wanted.values()]
+        furnished = [Outcome(name, did) for name, did in take(tenant, house)]
+        outcomes = {code: _take(tenant, one, publishing) for code, one in wanted.items()}
+        if publishing:
+            outcomes |= _renewed(tenant, furnished)
         transaction.set_rollback(dry_run)
     catalog.forget()
-    return outcomes
+    return [*furnished, *outcomes.values()]
 
 
 def compare(
     tenant: Tenant, root: Path, *, only: Collection[str] = (), newest: bool = False
 ) -> list[Difference]:
     """What differs between the tenant and the files. Raises FilesError."""
-    ours, theirs = _described(tenant, only, newest=newest), read(root, only=only)
-    return [
-        found
-        for code in sorted(ours.keys() | theirs.keys())
-        if (found := _difference(code, ours.get(code), theirs.get(code)))
-    ]
+    house, theirs = read(root, only=only)
+    of_house = [] if only else house_differences(house_of(tenant), house)
+    return [*of_house, *template_differences(_described(tenant, only, newest=newest), theirs)]
 
 
 def _absent(root: Path, only: Collection[str]) -> list[FileError]:
@@ -169,6 +172,19 @@ def _take(tenant: Tenant, wanted: Described, publishing: bool) -> Outcome:
     return Outcome(wanted.code, "created" if created else "changed" if changed else "left", number, published)
 
 
+def _renewed(tenant: Tenant, furnished: Sequence[Outcome]) -> dict[str, Outcome]:
+    """The templates that were published anew, for what they are made of has changed."""
+    made: dict[str, Outcome] = {}
+    for changed in (one for one in furnished if one.did != "left"):
+        renewal = publish_anew(tenant, ingredient(changed.code), by=BY)
+        if renewal.refused:
+            raise FilesError(
+                [FileError(changed.code, f"{v.template.code}: {error}") for v, error in renewal.refused]
+            )
+        made |= {v.template.code: Outcome(v.template.code, "changed", v.number, True) for v in renewal.made}
+    return made
+
+
 def _columns(about: NewTemplate) -> dict[str, Any]:
     return about.model_dump(mode="json")
 
@@ -192,12 +208,3 @@ def _version(template: Template, wording: Wording | None) -> tuple[TemplateVersi
             return known, False
     draft = save_draft(template, wording.contents, wording.sample_data, schema=wording.schema)
     return draft, True
-
-
-def _difference(code: str, ours: Described | None, theirs: Described | None) -> Difference | None:
-    if ours is None or theirs is None:
-        return Difference(code, "folder" if theirs is None else "template")
-    before, after = (files(one)[ABOUT] for one in (ours, theirs))
-    about = list(compared(before.splitlines(), after.splitlines())) if before != after else []
-    parts = differences(ours.wording or NOTHING, theirs.wording or NOTHING)
-    return Difference(code, "", about, parts) if about or parts else None

@@ -23,6 +23,7 @@ from templates_app.folders import (
     Described,
     FileError,
     FilesError,
+    contents_of,
 )
 from templates_app.schemas import faults
 from tenants.parsing import field_errors
@@ -34,7 +35,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 def load(folder: Path) -> Described:
     """Raises FilesError."""
-    reading = _Reading(folder)
+    reading = _TemplateReading(folder)
     template = reading.template()
     if template is None or reading.errors:
         raise FilesError(reading.errors)
@@ -42,42 +43,91 @@ def load(folder: Path) -> Described:
 
 
 @dataclass
-class _Reading:
-    """One folder, read as far as it can be, with all that is wrong."""
+class Reading:
+    """A folder, read as far as it can be, with all that is wrong. `shown`: how errors name it."""
 
     folder: Path
     errors: list[FileError] = field(default_factory=list)
+    shown: str | None = None
+
+    def mapping(self, name: str) -> dict[str, Any] | None:
+        try:
+            document = yaml.safe_load(self.text(name) or "")
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            problem = getattr(error, "problem", None) or "it cannot be read"
+            self.wrong(name, f"This is no YAML: {problem}.", mark and mark.line + 1)
+            return None
+        if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
+            self.wrong(name, "This is no YAML mapping of names to values.")
+            return None
+        return document
+
+    def document(self, name: str) -> dict[str, Any] | None:
+        if not (self.folder / name).exists():
+            return None
+        try:
+            document = json.loads(self.text(name) or "")
+        except json.JSONDecodeError as error:
+            self.wrong(name, f"This is no JSON: {error.msg}.", error.lineno)
+            return None
+        if not isinstance(document, dict):
+            self.wrong(name, "This is no JSON object.")
+            return None
+        return document
+
+    def text(self, name: str) -> str | None:
+        try:
+            return (self.folder / name).read_bytes().decode()
+        except UnicodeDecodeError:
+            self.wrong(name, "This is no UTF-8.")
+            return None
+
+    def valid(self, model: type[Model], document: Mapping[str, Any], name: str) -> Model | None:
+        try:
+            return model.model_validate(document)
+        except ValidationError as error:
+            for found in field_errors(error, document=document):
+                self.wrong(name, f"{found.pointer[1:]}: {found.detail}" if found.pointer else found.detail)
+            return None
+
+    def wrong(self, name: str, message: str, line: int | None = None) -> None:
+        prefix = f"{self.folder.name}/" if self.shown is None else self.shown
+        self.errors.append(FileError(prefix + name, message, line))
+
+
+@dataclass
+class _TemplateReading(Reading):
+    """The folder of a template."""
 
     def template(self) -> Described | None:
         about = self._about()
         contents = list(self._contents())
-        schema, sample = self._document(SCHEMA), self._document(SAMPLE)
+        schema, sample = self.document(SCHEMA), self.document(SAMPLE)
         if schema is not None:
             for fault in faults(schema):
-                self._wrong(SCHEMA, f"{fault.pointer.removeprefix('/schema') or '/'}: {fault.detail}")
+                self.wrong(SCHEMA, f"{fault.pointer.removeprefix('/schema') or '/'}: {fault.detail}")
         if about is None or self.errors:
             return None
         if not contents:
             return Described(about, None)
-        version = self._valid(NewVersion, {"contents": contents, "sample_data": sample or {}}, ABOUT)
+        version = self.valid(NewVersion, {"contents": contents, "sample_data": sample or {}}, ABOUT)
         drafts = [content.draft() for content in version.contents] if version else []
         return Described(about, Wording(drafts, schema, sample or {}))
 
     def _about(self) -> NewTemplate | None:
-        document, code = self._mapping(ABOUT), self.folder.name
+        document, code = self.mapping(ABOUT), self.folder.name
         if document is None:
             return None
         if document.get("code", code) != code:
-            self._wrong(ABOUT, f"code: The folder's name is the code, {code!r}.")
-        return self._valid(NewTemplate, {**document, "code": code}, ABOUT)
+            self.wrong(ABOUT, f"code: The folder's name is the code, {code!r}.")
+        return self.valid(NewTemplate, {**document, "code": code}, ABOUT)
 
     def _contents(self) -> Iterator[ContentBody]:
-        names = sorted(
-            path.name for path in self.folder.iterdir() if not path.name.startswith((".", "README"))
-        )
+        names = [path.name for path in contents_of(self.folder)]
         for name in names:
             if not OURS.fullmatch(name):
-                self._wrong(name, "This is no file of a template.")
+                self.wrong(name, "This is no file of a template.")
         found = [match for name in names if (match := CONTENT.fullmatch(name))]
         for channel, locale in sorted({(match[1], match[2]) for match in found}):
             suffixes = {match[3] for match in found if (match[1], match[2]) == (channel, locale)}
@@ -87,61 +137,17 @@ class _Reading:
         stem = f"{channel}.{locale}"
         html = sorted(suffixes - {".yaml"})
         if ".yaml" not in suffixes:
-            return self._wrong(f"{stem}{html[0]}", f"There is no {stem}.yaml with its other parts.")
+            return self.wrong(f"{stem}{html[0]}", f"There is no {stem}.yaml with its other parts.")
         if len(html) > 1:
-            return self._wrong(f"{stem}{html[1]}", f"There is {stem}{html[0]} already.")
-        said = self._mapping(f"{stem}.yaml")
+            return self.wrong(f"{stem}{html[1]}", f"There is {stem}{html[0]} already.")
+        said = self.mapping(f"{stem}.yaml")
         if said is None:
             return None
         if strange := said.keys() & {"html", "format", "channel", "locale"}:
-            return self._wrong(f"{stem}.yaml", f"{min(strange)} is said by files' names.")
+            return self.wrong(f"{stem}.yaml", f"{min(strange)} is said by files' names.")
         if html:
-            said |= {"html": self._text(f"{stem}{html[0]}") or "", "format": _FORMATS[html[0]]}
-        body = self._valid(ContentBody, {"channel": channel, "locale": locale, **said}, f"{stem}.yaml")
+            said |= {"html": self.text(f"{stem}{html[0]}") or "", "format": _FORMATS[html[0]]}
+        body = self.valid(ContentBody, {"channel": channel, "locale": locale, **said}, f"{stem}.yaml")
         if body is not None:
             yield body
         return None
-
-    def _mapping(self, name: str) -> dict[str, Any] | None:
-        try:
-            document = yaml.safe_load(self._text(name) or "")
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            problem = getattr(error, "problem", None) or "it cannot be read"
-            self._wrong(name, f"This is no YAML: {problem}.", mark and mark.line + 1)
-            return None
-        if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
-            self._wrong(name, "This is no YAML mapping of names to values.")
-            return None
-        return document
-
-    def _document(self, name: str) -> dict[str, Any] | None:
-        if not (self.folder / name).exists():
-            return None
-        try:
-            document = json.loads(self._text(name) or "")
-        except json.JSONDecodeError as error:
-            self._wrong(name, f"This is no JSON: {error.msg}.", error.lineno)
-            return None
-        if not isinstance(document, dict):
-            self._wrong(name, "This is no JSON object.")
-            return None
-        return document
-
-    def _text(self, name: str) -> str | None:
-        try:
-            return (self.folder / name).read_bytes().decode()
-        except UnicodeDecodeError:
-            self._wrong(name, "This is no UTF-8.")
-            return None
-
-    def _valid(self, model: type[Model], document: Mapping[str, Any], name: str) -> Model | None:
-        try:
-            return model.model_validate(document)
-        except ValidationError as error:
-            for found in field_errors(error, document=document):
-                self._wrong(name, f"{found.pointer[1:]}: {found.detail}" if found.pointer else found.detail)
-            return None
-
-    def _wrong(self, name: str, message: str, line: int | None = None) -> None:
-        self.errors.append(FileError(f"{self.folder.name}/{name}", message, line))

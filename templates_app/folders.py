@@ -28,6 +28,9 @@ from templates_app.diffing import Wording
 from templates_app.drafts import Draft
 
 ABOUT, SCHEMA, SAMPLE = "template.yaml", "schema.json", "sample.json"
+HOUSE = ("_layouts", "_partials")
+"""Folders that hold no template, whatever is in them."""
+
 SUFFIXES = {"html": ".html", "markdown": ".md", "mjml": ".mjml"}
 """Of the HTML part, by what it is written in."""
 
@@ -69,7 +72,7 @@ class FilesError(Exception):
 
 def files(template: Described) -> dict[str, str]:
     """Name → text."""
-    written = {ABOUT: _yaml(_about(template.about))}
+    written = {ABOUT: as_yaml(_about(template.about))}
     if template.wording is None:
         return written
     for draft in template.wording.contents:
@@ -88,15 +91,28 @@ def save(template: Described, root: Path) -> bool:
     stale = [path for path in folder.iterdir() if OURS.fullmatch(path.name) and path.name not in wanted]
     for path in stale:
         path.unlink()
+    return write(folder, wanted) or bool(stale)
+
+
+def write(folder: Path, wanted: Mapping[str, str]) -> bool:
+    """Path within the folder → text. Answers whether anything changed."""
     different = {name: text for name, text in wanted.items() if _bytes(folder / name) != text.encode()}
     for name, text in different.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(text.encode())
-    return bool(stale or different)
+    return bool(different)
 
 
 def folders(root: Path) -> list[Path]:
     """Those that hold a template, by their names."""
-    return sorted(path.parent for path in root.glob(f"*/{ABOUT}"))
+    return sorted(path.parent for path in root.glob(f"*/{ABOUT}") if path.parent.name not in HOUSE)
+
+
+def contents_of(folder: Path) -> list[Path]:
+    """What may be ours; READMEs and hidden files are not."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if not path.name.startswith((".", "README")))
 
 
 def place_of(draft: Draft, part: str | None) -> str:
@@ -115,7 +131,7 @@ def _content_files(draft: Draft) -> Iterator[tuple[str, str]]:
     if "html" in draft.sources:
         yield place_of(draft, "html"), draft.sources["html"]
         said |= {"layout": draft.layout} if draft.layout else {}
-    yield place_of(draft, None), _yaml(said)
+    yield place_of(draft, None), as_yaml(said)
 
 
 def _json(document: Mapping[str, Any]) -> str:
@@ -136,7 +152,7 @@ _ODD = re.compile(r"[\r\x85\u2028\u2029]")
 _Dumper.add_representer(str, _text)
 
 
-def _yaml(document: Mapping[str, Any]) -> str:
+def as_yaml(document: Mapping[str, Any]) -> str:
     return str(yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10**6))
 
 

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.django_db
 SCHEMA = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
 MAIL = {"subject": "Hi {{ name }}", "body": "Hi\n\n{{ name }}\n", "html": "# Hi {{ name }}"}
 APPROVED = '{"template": {"name": "hi", "parameters": [{{ name }}]}}'
+CHANNELS = ["sms", [{"channel": "push", "if": "offline"}, "email"]]
 CONTENTS = (
     Draft("email", "en", MAIL, "markdown", "none"),
     Draft("email", "pt-BR", {"subject": "Oi: {{ name }} #1", "html": "<p>Olá, {{ name }}</p>\r\n"}),
@@ -41,7 +42,7 @@ def a_template(tenant: Tenant) -> TemplateVersion:
         "hello",
         category="alert",
         type="otp",
-        channels=["sms", ["push", "email"]],
+        channels=CHANNELS,
         description="Hello\nyou",
     )
     return publish(save_draft(template, CONTENTS, {"name": "Ann"}, schema=SCHEMA))
@@ -97,7 +98,7 @@ def test_it_works(tmp_path: Path) -> None:
     run("export", theirs, tmp_path / "b")
     assert everything(tmp_path / "a") == everything(tmp_path / "b")
     copy = Template.objects.get(tenant=theirs, code="hello")
-    assert (copy.category, copy.type, copy.channels) == ("alert", "otp", ["sms", ["push", "email"]])
+    assert (copy.category, copy.type, copy.channels) == ("alert", "otp", CHANNELS)
     assert TemplateRelease.objects.filter(tenant=theirs).values_list("by", flat=True)[0] == "templates import"
 
 

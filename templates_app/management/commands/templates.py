@@ -9,7 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from templates_app import exchange
 from templates_app.diffing import Line, PartDiff
-from templates_app.exchange import Difference, Outcome
+from templates_app.exchange import Outcome
+from templates_app.folder_diffing import Difference
 from templates_app.folders import FilesError
 from tenants.context import tenant_scope
 from tenants.models import Tenant
@@ -88,8 +89,8 @@ class Command(BaseCommand):
         if difference.missing:
             self.stdout.write(f"{difference.code}: there is no {difference.missing}")
             return
-        if difference.about:
-            self._lines(f"{difference.code}: template.yaml", difference.about)
+        for name, lines in difference.files.items():
+            self._lines(f"{difference.code}: {name}", lines)
         for part in difference.parts:
             self._lines(f"{difference.code}: {_title(part)}", part.lines)
 

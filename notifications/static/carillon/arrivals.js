@@ -10,6 +10,7 @@ STYLE.replaceSync(`
   .toast { position: relative; display: grid; grid-template-columns: 36px minmax(0, 1fr) auto; gap: 0 12px;
     margin-block-start: 8px; padding: 12px; border: 1px solid var(--line); border-radius: 14px;
     background: var(--surface); box-shadow: 0 8px 30px #0003; animation: rise .25s ease-out }
+  .toast .title { font-weight: 650 }
   .toast .body { -webkit-line-clamp: 2 }
   .toast .foot:empty { display: none }
 `);

@@ -1,61 +1,35 @@
 // What <carillon-preferences> shows: loaded by carillon.js where there is one.
 
 const TEXTS = {
-  en: {
-    preferences: "Notification settings",
-    channels: "Channels",
-    channelsHint: "Off means: nothing comes this way, but for what is essential.",
-    topics: "Topics",
-    quiet: "Quiet hours",
-    quietHint: "What is urgent or essential comes all the same.",
-    hold: "Hold what would ring",
-    from: "From",
-    until: "Until",
-    days: "Days on which they begin",
-    pause: "Do not disturb",
-    pauseHint: "Nothing rings until it is over; then you get what waited.",
-    paused: "Nothing rings until {until}.",
-    hour: "For an hour",
-    tomorrow: "Until tomorrow morning",
-    week: "For a week",
-    resume: "End it now",
-    saved: "Saved",
-    email: "Email",
-    sms: "Text message",
-    whatsapp: "WhatsApp",
-    push: "Push",
-    in_app: "In the app",
-  },
-  de: {
-    preferences: "Einstellungen für Mitteilungen",
-    channels: "Kanäle",
-    channelsHint: "Aus heißt: Auf diesem Weg kommt nur noch das Nötigste.",
-    topics: "Themen",
-    quiet: "Ruhezeiten",
-    quietHint: "Dringendes und Nötiges kommt trotzdem.",
-    hold: "Zurückhalten, was klingeln würde",
-    from: "Von",
-    until: "Bis",
-    days: "Tage, an denen sie beginnen",
-    pause: "Nicht stören",
-    pauseHint: "Nichts klingelt, bis es vorbei ist; dann kommt, was gewartet hat.",
-    paused: "Bis {until} klingelt nichts.",
-    hour: "Eine Stunde lang",
-    tomorrow: "Bis morgen früh",
-    week: "Eine Woche lang",
-    resume: "Jetzt beenden",
-    saved: "Gespeichert",
-    email: "E-Mail",
-    sms: "SMS",
-    whatsapp: "WhatsApp",
-    push: "Push",
-    in_app: "In der App",
-  },
+  preferences: "Notification settings",
+  channels: "Channels",
+  channelsHint: "Off means: nothing comes this way, but for what is essential.",
+  topics: "Topics",
+  quiet: "Quiet hours",
+  quietHint: "What is urgent or essential comes all the same.",
+  hold: "Hold what would ring",
+  from: "From",
+  until: "Until",
+  days: "Days on which they begin",
+  pause: "Do not disturb",
+  pauseHint: "Nothing rings until it is over; then you get what waited.",
+  paused: "Nothing rings until {until}.",
+  hour: "For an hour",
+  tomorrow: "Until tomorrow morning",
+  week: "For a week",
+  resume: "End it now",
+  saved: "Saved",
+  email: "Email",
+  sms: "Text message",
+  whatsapp: "WhatsApp",
+  push: "Push",
+  in_app: "In the app",
 };
 
 const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const FOR_PEOPLE = (channel) => !["slack", "discord", "webhook"].includes(channel);
 const HOUR = 3_600_000;
+const QUIET = { enabled: false, start: "22:00", end: "07:00", days: DAYS };
 
 const STYLE = new CSSStyleSheet();
 STYLE.replaceSync(`
@@ -114,8 +88,10 @@ export function furnish(element, h) {
   sheet.replaceChildren(cards, element.said);
   shadowRoot.append(sheet);
   let stated;
+  let saves = Promise.resolve();
+  let pending = 0;
   let hush;
-  element.follow("preferences", show);
+  element.follow("preferences", (document) => pending > 1 || show(document));
   load();
 
   async function load() {
@@ -148,14 +124,19 @@ export function furnish(element, h) {
     return element.getAttribute(attribute)?.trim().split(/[\s,]+/) ?? known;
   }
 
-  async function save(patch) {
-    const saved = await element.attempt(client.updatePreferences(patch));
-    if (saved) {
-      element.say(t("saved"));
-      element.tell("saved", saved);
-    } else show(stated);
-    clearTimeout(hush);
-    hush = setTimeout(() => element.say(""), 4000);
+  /** One after the other, each built on what the one before will have made of it. */
+  function save(patch) {
+    stated = merged(stated, patch);
+    pending++;
+    saves = saves.then(async () => {
+      const saved = await element.attempt(client.updatePreferences(patch));
+      pending--;
+      if (saved) element.say(t("saved"));
+      if (saved) element.tell("saved", saved);
+      else if (!pending) await load();
+      clearTimeout(hush);
+      hush = setTimeout(() => element.say(""), 4000);
+    });
   }
 
   function card(key, hint, ...children) {
@@ -197,8 +178,8 @@ export function furnish(element, h) {
 
   /** Several windows were set elsewhere: they are switched on and off here, and stay as they are. */
   function quiet(hours) {
-    const { enabled = false, start = "22:00", end = "07:00", days = DAYS, windows } = hours ?? {};
-    const change = (patch) => save({ quiet_hours: windows ? patch : { enabled, start, end, ...patch } });
+    const { enabled, start, end, days, windows } = { ...QUIET, ...hours };
+    const change = (patch) => save({ quiet_hours: windows ? patch : { ...QUIET, ...stated.quiet_hours, ...patch } });
     const hold = box("row", "quiet", t("hold"), enabled, (isOn) => change({ enabled: isOn }));
     if (windows) return card("quiet", t("quietHint"), hold);
     const time = (name, key, value) => {
@@ -209,8 +190,9 @@ export function furnish(element, h) {
     const weekday = new Intl.DateTimeFormat(element.language, { weekday: "short", timeZone: "UTC" });
     const day = (name, index) => {
       const toggle = (isOn) => {
+        const { days } = { ...QUIET, ...stated.quiet_hours };
         const chosen = DAYS.filter((one) => (one === name ? isOn : days.includes(one)));
-        change({ days: chosen.length % 7 ? chosen : null });
+        change({ days: chosen.length ? chosen : DAYS });
       };
       return box("chip", name, weekday.format(Date.UTC(2001, 0, index + 1)), days.includes(name), toggle);
     };
@@ -233,4 +215,12 @@ export function furnish(element, h) {
       h("button", { type: "button", name, onclick: () => save({ do_not_disturb_until: end }) }, t(name));
     return card("pause", hint, h("div", { class: "row chips" }, ...Object.entries(ends).map(button)));
   }
+}
+
+/** As RFC 7396 has it. */
+function merged(document, patch) {
+  if (patch === null || typeof patch !== "object" || Array.isArray(patch) || patch instanceof Date) return patch;
+  const all = Object.entries(patch).map(([name, value]) => [name, merged(document?.[name], value)]);
+  const kept = Object.entries({ ...document, ...Object.fromEntries(all) }).filter(([, value]) => value !== null);
+  return Object.fromEntries(kept);
 }

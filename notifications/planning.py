@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-import orjson
 from django.db import connection
 from django.utils import timezone
 
@@ -22,88 +21,21 @@ from delivery.queue import NewDelivery
 from delivery.siblings import ring_together
 from notifications import digests, waiting
 from notifications.badges import with_badges
-from notifications.models import Priority
+from notifications.due import Due, take, take_next
 from notifications.plans import House, Plan, Wording, decide
-from notifications.waiting import Case
 from preferences import changes, presence
 from preferences.addresses import RecipientFields
 from preferences.categories import categories
 from preferences.directory import Key, by_ids, once_many, resolve
 from preferences.policies import policy_of
-from preferences.rules import CategoryRule, Circumstances, Person, jitter
+from preferences.rules import CategoryRule, Person
 from preferences.rules.presence import AWAY, Presence
 from templates_app.catalog import content_channels
-from tenants.bulk import recordset, uuid_array
+from tenants.bulk import recordset
 from tenants.channels import has_conditions
 from tenants.context import tenant_scope
 from tenants.ids import new_id
 from tenants.models import Tenant
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A notification that is to be planned, in the order of `_DUE`."""
-
-    id: UUID
-    recipient_external_id: str
-    recipient_type: str
-    recipient_once: dict[str, Any] | None
-    template_version_id: UUID | None
-    data: Any
-    content: dict[str, str] | None
-    channels: list[Any]
-    category: str
-    priority: int
-    expires_at: dt.datetime | None
-    overrides: dict[str, Any]
-    action: dict[str, str] | None
-    is_test: bool
-    digest: dict[str, Any] | None
-    is_digest: bool
-    told_at: dt.datetime
-    template_code: str
-
-    @property
-    def key(self) -> Key:
-        return self.recipient_type, self.recipient_external_id
-
-    @classmethod
-    def of_row(cls, row: Sequence[Any]) -> Due:
-        return cls(
-            *(orjson.loads(value) if place in _JSON and value else value for place, value in enumerate(row))
-        )
-
-    def circumstances(self, person: Person | None, now: dt.datetime) -> Circumstances:
-        seed = person.id if person is not None and person.id is not None else self.id
-        return Circumstances(now, self.priority == Priority.URGENT, self.expires_at, jitter(seed))
-
-    def case(self, made: Plan, person: Person, category: CategoryRule, now: dt.datetime) -> Case:
-        at = self.circumstances(person, now)
-        return Case(self.id, made, person, category, at, self._event(person), self.is_test)
-
-    def _event(self, person: Person) -> digests.Event | None:
-        """It as something that is to be told with others; None where that was never said."""
-        if self.digest is None:
-            return None
-        told_to = *self.key, self.is_test
-        how = self.digest["key"], self.digest["window"], person.timezone
-        return digests.Event(self.id, *told_to, *how, self.priority, self.expires_at)
-
-
-_JSON = {3, 5, 6, 7, 11, 12, 14}
-_DUE = ", ".join(Due.__slots__).replace("told_at", "coalesce(send_at, created_at)")
-
-_BY_ID = f"""
-    SELECT {_DUE} FROM notifications_notification
-     WHERE id = ANY(%(ids)s::uuid[]) AND tenant_id = %(tenant_id)s AND status = 'accepted'
-     ORDER BY id FOR UPDATE SKIP LOCKED
-"""
-
-_NEXT = f"""
-    SELECT {_DUE} FROM notifications_notification
-     WHERE tenant_id = %(tenant_id)s AND status = 'accepted'
-     ORDER BY priority, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-"""
 
 Ready = list[tuple[UUID, str, int]]
 
@@ -111,38 +43,96 @@ Ready = list[tuple[UUID, str, int]]
 def plan(tenant_id: UUID, ids: Sequence[UUID]) -> Ready:
     """Plan what of `ids` is still unplanned; what is to be dispatched: (id, channel, priority)."""
     with tenant_scope(tenant_id):
-        return _plan(tenant_id, _BY_ID, ids=uuid_array(ids))
+        return _plan(tenant_id, take(tenant_id, ids))
 
 
 def plan_next(tenant_id: UUID, limit: int) -> Ready:
     """Plan the next notifications of the tenant that wait their turn, the most urgent first."""
     with tenant_scope(tenant_id):
-        return _plan(tenant_id, _NEXT, limit=limit)
+        return _plan(tenant_id, take_next(tenant_id, limit))
 
 
-def _plan(tenant_id: UUID, statement: str, **params: Any) -> Ready:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, {"tenant_id": tenant_id, **params})
-        due = [Due.of_row(row) for row in cursor.fetchall()]
+def _plan(tenant_id: UUID, due: Sequence[Due]) -> Ready:
     if not due:
         return []
-    now = timezone.now()
-    tenant = Tenant.objects.get(pk=tenant_id)
-    people, rules = recipients(tenant, due), categories(tenant_id)
-    around = _presences(tenant, due)
-    plans = _decided(tenant, due, people, rules, around, now)
+    chunk = _Chunk.of(Tenant.objects.get(pk=tenant_id), due, timezone.now())
+    plans = chunk.decide()
     if any(made.is_held for made in plans):
-        people, plans = _held(tenant, due, people, rules, around, plans, now)
-    plans = _settled(tenant, due, people, rules, plans, now)
+        chunk, plans = _held(chunk, plans)
+    plans = _settled(chunk, plans)
     deliveries = [
         delivery
-        for n, person, made in zip(due, people, plans, strict=True)
+        for n, person, made in zip(due, chunk.people, plans, strict=True)
         if person is not None
-        for delivery in _deliveries(n, person, made, rules[n.category], tenant)
+        for delivery in _deliveries(n, person, made, chunk.rules[n.category], chunk.tenant)
     ]
-    queue.enqueue(tenant_id, with_badges(deliveries), now=now)
-    _record(due, plans, now)
+    queue.enqueue(tenant_id, with_badges(deliveries), now=chunk.now)
+    _record(due, plans, chunk.now)
     return [(d.id, d.routes[0][0], d.priority) for d in deliveries if d.held_until is None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """What is due, and all that is known for deciding on it. `people`: whom each is for, in order."""
+
+    tenant: Tenant
+    due: Sequence[Due]
+    people: Sequence[Person | None]
+    rules: Mapping[str, CategoryRule]
+    presences: Mapping[Key, Presence]
+    now: dt.datetime
+
+    @classmethod
+    def of(cls, tenant: Tenant, due: Sequence[Due], now: dt.datetime) -> _Chunk:
+        people, presences = _recipients(tenant, due), _presences(tenant, due)
+        return cls(tenant, due, people, categories(tenant.pk), presences, now)
+
+    def decide(self) -> list[Plan]:
+        spoken = content_channels(
+            n.template_version_id for n in self.due if n.template_version_id is not None
+        )
+        house = House(policy_of(self.tenant), self.tenant.fallback)
+        return [
+            decide(
+                n.channels,
+                person,
+                self.rules.get(n.category),
+                n.circumstances(person, self.now),
+                house=house,
+                wording=Wording(n.template_code, spoken.get(n.template_version_id))
+                if n.template_version_id
+                else Wording(),
+                presence=self.presences.get(n.key, AWAY),
+            )
+            for n, person in zip(self.due, self.people, strict=True)
+        ]
+
+
+def _held(chunk: _Chunk, plans: list[Plan]) -> tuple[_Chunk, list[Plan]]:
+    """Both, those that wait decided with their recipients locked.
+
+    So whoever changes a preference either comes before, and is heeded, or after, and finds what waits.
+    """
+    held_up = [who for who, made in zip(chunk.people, plans, strict=True) if made.is_held]
+    known = {who.id: who.version for who in held_up if who is not None and who.id is not None}
+    held = changes.hold(known)
+    if changed := {id for id, version in known.items() if held.get(id) != version}:
+        fresh = by_ids(chunk.tenant, changed)
+        people = [fresh.get(who.id) if who and who.id in changed else who for who in chunk.people]
+        chunk = replace(chunk, people=people)
+        plans = chunk.decide()
+    return chunk, plans
+
+
+def _settled(chunk: _Chunk, plans: Sequence[Plan]) -> list[Plan]:
+    """The plans as they hold within frequency caps, and with what waits to be told with others."""
+    cases = [
+        n.case(made, person, chunk.rules[n.category], chunk.now)
+        for n, person, made in zip(chunk.due, chunk.people, plans, strict=True)
+        if person is not None and n.category in chunk.rules
+    ]
+    found = waiting.settle(chunk.tenant, cases, now=chunk.now)
+    return [found.get(n.id, made) for n, made in zip(chunk.due, plans, strict=True)]
 
 
 def _presences(tenant: Tenant, due: Sequence[Due]) -> Mapping[Key, Presence]:
@@ -152,74 +142,7 @@ def _presences(tenant: Tenant, due: Sequence[Due]) -> Mapping[Key, Presence]:
     return presence.of(tenant.pk, asked)
 
 
-def _decided(
-    tenant: Tenant,
-    due: Sequence[Due],
-    people: Sequence[Person | None],
-    rules: Mapping[str, CategoryRule],
-    around: Mapping[Key, Presence],
-    now: dt.datetime,
-) -> list[Plan]:
-    spoken = content_channels(n.template_version_id for n in due if n.template_version_id is not None)
-    house = House(policy_of(tenant), tenant.fallback)
-    return [
-        decide(
-            n.channels,
-            person,
-            rules.get(n.category),
-            n.circumstances(person, now),
-            house=house,
-            wording=Wording(n.template_code, spoken.get(n.template_version_id))
-            if n.template_version_id
-            else Wording(),
-            presence=around.get(n.key, AWAY),
-        )
-        for n, person in zip(due, people, strict=True)
-    ]
-
-
-def _held(
-    tenant: Tenant,
-    due: Sequence[Due],
-    people: Sequence[Person | None],
-    rules: Mapping[str, CategoryRule],
-    around: Mapping[Key, Presence],
-    plans: Sequence[Plan],
-    now: dt.datetime,
-) -> tuple[list[Person | None], list[Plan]]:
-    """People and plans, those that wait decided with their recipients locked.
-
-    So whoever changes a preference either comes before, and is heeded, or after, and finds what waits.
-    """
-    waiting = [who for who, made in zip(people, plans, strict=True) if made.is_held]
-    known = {who.id: who.version for who in waiting if who is not None and who.id is not None}
-    held = changes.hold(known)
-    if changed := {id for id, version in known.items() if held.get(id) != version}:
-        fresh = by_ids(tenant, changed)
-        people = [fresh.get(who.id) if who and who.id in changed else who for who in people]
-        plans = _decided(tenant, due, people, rules, around, now)
-    return list(people), list(plans)
-
-
-def _settled(
-    tenant: Tenant,
-    due: Sequence[Due],
-    people: Sequence[Person | None],
-    rules: Mapping[str, CategoryRule],
-    plans: Sequence[Plan],
-    now: dt.datetime,
-) -> list[Plan]:
-    """The plans as they hold within frequency caps, and with what waits to be told with others."""
-    cases = [
-        n.case(made, person, rules[n.category], now)
-        for n, person, made in zip(due, people, plans, strict=True)
-        if person is not None and n.category in rules
-    ]
-    found = waiting.settle(tenant, cases, now=now)
-    return [found.get(n.id, made) for n, made in zip(due, plans, strict=True)]
-
-
-def recipients(tenant: Tenant, due: Sequence[Due]) -> list[Person | None]:
+def _recipients(tenant: Tenant, due: Sequence[Due]) -> list[Person | None]:
     """Who each is for, in order; None where the directory does not know them."""
     known = resolve(
         tenant, {(n.recipient_type, n.recipient_external_id) for n in due if n.recipient_once is None}

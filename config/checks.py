@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
+from pydantic import ValidationError
 
 from tenants.keyrings import flaw
+from tenants.oidc import issuers
 
 INSECURE_PREFIX = "insecure-"
 _KEY_HINT = "python -c \"import os, base64; print('k1:' + base64.b64encode(os.urandom(32)).decode())\""
@@ -69,6 +71,18 @@ def check_public_url(app_configs: Any = None, **kwargs: Any) -> list[CheckMessag
     ]
 
 
+@register(Tags.security)
+def check_issuers(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    try:
+        issuers()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        hint = "A JSON list of objects with issuer, audience, keys (an URL) and tenant (a slug)."
+        return [Error(f"OIDC_ISSUERS: {where}: {first['msg']}.", hint=hint, id="carillon.E012")]
+    return []
+
+
 @register
 def check_numbers(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """A lease must outlive the call that it protects, or a row is sent twice while all is well."""
@@ -84,6 +98,11 @@ def check_numbers(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
         "RATE_LIMIT_PER_MINUTE",
         "DATA_UPLOAD_MAX_MEMORY_SIZE",
         "WEB_THREADS",
+        "FEED_MAX_FRAME_BYTES",
+        "FEED_FRAMES_PER_SECOND",
+        "FEED_SOCKETS_PER_RECIPIENT",
+        "FEED_PATIENCE_SECONDS",
+        "FEED_HEARTBEAT_SECONDS",
     ]
     found: list[CheckMessage] = [
         Error(f"{name} must be more than 0.", hint=f"Correct {name}.", id="carillon.E004")

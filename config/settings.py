@@ -244,6 +244,8 @@ STORAGES = {
 # A batch is handed to the broker this many chunks at a time, so that others are not kept waiting behind it.
 NOTIFICATION_RELEASE_WINDOW = env.int("NOTIFICATION_RELEASE_WINDOW", default=8)
 IDEMPOTENCY_HOURS = env.int("IDEMPOTENCY_HOURS", default=24)
+# Whose tokens people may show instead of a recipient's: a list in JSON, see `tenants.oidc.Issuer`.
+OIDC_ISSUERS = env.str("OIDC_ISSUERS", default="[]")
 RECIPIENT_TOKEN_SECONDS = env.int("RECIPIENT_TOKEN_SECONDS", default=3600)
 # How long a link in a message opens the person's preferences (it unsubscribes for ever), and how often a
 # minute one person's pages may be asked for.

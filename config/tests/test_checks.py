@@ -36,6 +36,9 @@ def test_it_works() -> None:
     ("over", "expected"),
     [
         ({"CREDENTIAL_KEYS": []}, "carillon.W001"),
+        ({"OIDC_ISSUERS": '[{"issuer": "https://id.example"}]'}, "carillon.E012"),
+        ({"OIDC_ISSUERS": "https://id.example"}, "carillon.E012"),
+        ({"FEED_HEARTBEAT_SECONDS": 0.0}, "carillon.E004"),
         ({"CREDENTIAL_KEYS": [KEY]}, "carillon.E001"),
         ({"CREDENTIAL_KEYS": [f":{KEY}"]}, "carillon.E001"),
         ({"CREDENTIAL_KEYS": ["k1:not base64!"]}, "carillon.E001"),

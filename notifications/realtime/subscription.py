@@ -21,7 +21,10 @@ from notifications.realtime.frames import Address
 from notifications.realtime.hub import Hub
 from notifications.realtime.outbox import Outbox
 from notifications.realtime.transports import give_up_after, transport_of
-from tenants.authentication import RecipientToken, read_recipient_token, require_active
+from tenants.authentication import is_ours, read_recipient_token, require_active
+from tenants.oidc import read_user_token
+from tenants.problems import Problem
+from tenants.recipient_tokens import RecipientToken
 
 UNAUTHENTICATED, TOO_SLOW, TOO_MANY = 4401, 4408, 4429
 RESTART, TRY_AGAIN = 1012, 1013  # https://www.iana.org/assignments/websocket/websocket.xhtml
@@ -50,12 +53,15 @@ async def in_database(function: Callable[..., Any], *args: Any) -> Any:
     return await database_sync_to_async(function, thread_sensitive=False)(*args)
 
 
-def read(token: str | None) -> RecipientToken:
-    """Raises `RefusedError`."""
+async def read(token: str | None) -> RecipientToken:
+    """Ours at once; an identity provider's where it may be asked for its keys. Raises `RefusedError`."""
     try:
-        return read_recipient_token(token or "")
+        if is_ours(token or ""):
+            return read_recipient_token(token or "")
     except AuthenticationFailed:
         raise RefusedError(UNAUTHENTICATED) from None
+    shown: RecipientToken = await ask_database(read_user_token, token)
+    return shown
 
 
 async def ask_database(function: Callable[..., Any], *args: Any) -> Any:
@@ -64,7 +70,7 @@ async def ask_database(function: Callable[..., Any], *args: Any) -> Any:
         return await in_database(function, *args)
     except AuthenticationFailed:
         raise RefusedError(UNAUTHENTICATED) from None
-    except DATABASE_AWAY:
+    except (*DATABASE_AWAY, Problem):
         raise RefusedError(TRY_AGAIN) from None
 
 
@@ -104,7 +110,7 @@ class Subscription:
         Registered before the feed is read, writing after: nothing falls between that frame and pushes.
         """
         self.silence_alarm()
-        shown = read(token)
+        shown = await read(token)
         address = address_of(shown)
         doors.admit(self, address)
         self.address = address
@@ -115,7 +121,7 @@ class Subscription:
 
     async def renew(self, token: str | None) -> RecipientToken | None:
         """Stay as long as a newer token says; None if it is somebody else's. Raises `RefusedError`."""
-        shown = read(token)
+        shown = await read(token)
         if address_of(shown) != self.address:
             return None
         await ask_database(require_active, shown.tenant_id)

@@ -21,6 +21,7 @@ from preferences.tests.factories import create_recipient
 from tenants.authentication import mint_recipient_token
 from tenants.context import tenant_scope
 from tenants.tests.factories import api, create_api_key, create_tenant
+from tenants.tests.identity_provider import IdentityProvider, running_provider
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,10 +43,22 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def provider() -> Iterator[IdentityProvider]:
+    """The identity provider of the tenant `people`."""
+    with running_provider() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module")
 def web(
-    valkey: Valkey, log: Path, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+    valkey: Valkey,
+    log: Path,
+    provider: IdentityProvider,
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
 ) -> Iterator[str]:
-    with web_process(log, REDIS_URL=valkey.url, **LIMITS) as address:
+    issuers = provider.issuer("people")
+    with web_process(log, REDIS_URL=valkey.url, OIDC_ISSUERS=issuers, **LIMITS) as address:
         yield address
     assert "Traceback" not in log.read_text(), log.read_text()
     assert "ERROR" not in log.read_text(), log.read_text()
@@ -144,6 +157,19 @@ def test_it_takes_the_token_in_the_query(web: str, log: Path, ann: Recipient) ->
         assert stream.next().type == "connected"
     wait_until(lambda: f"GET {PATH} HTTP" in log.read_text(), "the request is logged")
     assert token not in log.read_text()
+
+
+def test_it_takes_the_token_of_an_identity_provider(web: str, provider: IdentityProvider) -> None:
+    ann = create_recipient(create_tenant(slug="people"), external_id="ann")
+    with open_stream(web, provider.token("ann")) as stream, open_tab(web, provider.token("ann", 3)) as tab:
+        assert stream.next().data["recipient"] == tab.next()["data"]["recipient"] == "ann"
+        tell(ann)
+        assert (stream.next().data["seq"], tab.next()["seq"]) == (1, 1)
+        tab.say("authenticate", token=provider.token("bob"))
+        assert tab.next()["data"]["code"] == "permission_denied"
+        assert tab.closed() == 4401
+    with ask(web, provider.token("ann", aud="another")) as answer:
+        assert answer.status == 401
 
 
 def test_it_refuses_with_problems(web: str, ann: Recipient) -> None:

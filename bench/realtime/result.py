@@ -83,6 +83,7 @@ def _document(trial: Trial) -> Told:
         "server": trial.server.name,
         "per_s": round(per_s(trial)),
         "cpu_us": {name: round(cpu_us(trial, name), 1) for name in trial.full[0].cpu},
+        "strangers": round(median(part.strangers for part in (*trial.full, *trial.half)), 2),
         "half_load_per_s": round(median(part.per_s for part in trial.half)),
         **_latency(trial.half),
         "sockets": trial.opened.sockets,
@@ -112,6 +113,7 @@ def _lines() -> Iterator[Line]:
     yield "  its CPU each", partial(_cpu, "server"), ""
     yield "  the reader's", partial(_cpu, "sockets"), ""
     yield "  the pusher's", partial(_cpu, "pusher"), ""
+    yield "  others took", lambda told: f"{told['strangers']:.0%}", ""
     yield "at half load, p50", lambda told: f"{told['p50_ms']:.1f} ms", ""
     yield "  p99", lambda told: f"{told['p99_ms']:.1f} ms", f"≤ {P99_MS:.0f} ms"
     yield "memory a socket", lambda told: f"{told['kb_a_socket']:.1f} kB", f"≤ {KB:.0f} kB"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from bench.children import Child
-from bench.meter import Meter, Usage
+from bench.meter import Meter, Usage, Watch
 from bench.options import RealtimeOptions
 from bench.realtime import chunks
 
@@ -21,6 +22,8 @@ _STALLED = 20.0
 _WARM_UP = 10
 _LATENCY_SECONDS = 4
 
+Moments = dict[str, float]
+"""When chunks were committed, by name."""
 Door = tuple[str, str]
 """The path of a socket, and the subprotocols that it offers."""
 
@@ -48,13 +51,17 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """`latencies` in ms from commit to frame, in order of size. `cpu` in seconds by process."""
+    """`latencies` in ms from commit to frame, in order of size. `cpu` in seconds by process.
+
+    `strangers` is the share of all cores, 0 to 1, that processes of others kept busy meanwhile.
+    """
 
     n: int
     seconds: float
     missing: int
     latencies: list[float]
     cpu: Usage
+    strangers: float
 
     @property
     def per_s(self) -> float:
@@ -68,6 +75,7 @@ class Pushed:
 class Trial:
     server: Server
     opened: Opened
+    warm: Pushed
     full: list[Pushed] = field(default_factory=list)
     half: list[Pushed] = field(default_factory=list)
 
@@ -99,41 +107,34 @@ class Ground:
         """As fast as the server takes it: the pusher waits for the sockets."""
         fan = self._fan(server)
         wanted = max(_AT_ONCE, messages // fan // chunks.CHUNK)
-        first, meter = self._number(wanted), self._meter(server)
-        committed: dict[str, float] = {}
-        before, began = meter.cpu(), time.monotonic()
-        for place in range(0, wanted, _AT_ONCE):
-            self._await(fan * chunks.CHUNK * max(0, place + _AT_ONCE - _WINDOW))
-            n = min(_AT_ONCE, wanted - place)
-            committed |= self.pusher.ask("push", way=server.way, first=first + place, n=n)
-        self._await(fan * chunks.CHUNK * wanted)
-        return self._pushed(meter, before, began, committed, fan)
+        first, committed = self._number(wanted), Moments()
+        with self._meter(server).watch() as watch:
+            for place in range(0, wanted, _AT_ONCE):
+                self._await(fan * chunks.CHUNK * max(0, place + _AT_ONCE - _WINDOW))
+                n = min(_AT_ONCE, wanted - place)
+                committed |= self.pusher.ask("push", way=server.way, first=first + place, n=n)
+            self._await(fan * chunks.CHUNK * wanted)
+        return self._pushed(watch, committed, fan)
 
     def pace(self, server: Server, rate: float) -> Pushed:
         """At `rate` frames a second, however long it takes the server."""
         fan = self._fan(server)
         wanted = max(_AT_ONCE, int(_LATENCY_SECONDS * rate / fan / chunks.CHUNK))
-        first, meter = self._number(wanted), self._meter(server)
-        before, began = meter.cpu(), time.monotonic()
-        committed = self.pusher.ask("push", way=server.way, first=first, n=wanted, rate=rate / fan)
-        self._await(fan * chunks.CHUNK * wanted)
-        return self._pushed(meter, before, began, committed, fan)
+        first = self._number(wanted)
+        with self._meter(server).watch() as watch:
+            committed: Moments = self.pusher.ask(
+                "push", way=server.way, first=first, n=wanted, rate=rate / fan
+            )
+            self._await(fan * chunks.CHUNK * wanted)
+        return self._pushed(watch, committed, fan)
 
-    def _pushed(
-        self, meter: Meter, before: Usage, began: float, committed: dict[str, float], fan: int
-    ) -> Pushed:
-        after = meter.cpu()
+    def _pushed(self, watch: Watch, committed: Moments, fan: int) -> Pushed:
         arrivals: dict[str, list[float]] = self.sockets.ask("take")
-        taken = sorted(
-            1000 * (came - committed[name])
-            for name, times in arrivals.items()
-            if name in committed
-            for came in times
-        )
-        ended = max((max(times) for times in arrivals.values()), default=time.monotonic())
-        cpu = {name: used - before.get(name, 0.0) for name, used in after.items()}
-        expected = fan * chunks.CHUNK * len(committed)
-        return Pushed(len(taken), ended - began, expected - len(taken), taken, cpu)
+        came = [(at, committed[name]) for name, times in arrivals.items() for at in times]
+        latencies = sorted(1000 * (at - then) for at, then in came)
+        seconds = max((at for at, _ in came), default=time.monotonic()) - min(committed.values())
+        missing = fan * chunks.CHUNK * len(committed) - len(came)
+        return Pushed(len(came), seconds, missing, latencies, watch.cpu, watch.strangers)
 
     def _number(self, n: int) -> int:
         first = self.chunks_told
@@ -153,7 +154,7 @@ class Ground:
                 seen, changed_at = now_seen, time.monotonic()
 
     def _meter(self, server: Server) -> Meter:
-        own = {"sockets": self.sockets.pid, "pusher": self.pusher.pid}
+        own = {"sockets": self.sockets.pid, "pusher": self.pusher.pid, "bench": os.getpid()}
         single = {name: psutil.Process(pid) for name, pid in own.items()}
         return Meter({"server": psutil.Process(server.pid), **self.engines}, single)
 

@@ -1,21 +1,23 @@
 """Frequency caps of a chunk: recipients' places are read and locked, given out in order, and written back.
 
 Two statements for all that have a cap, none where nobody has. The rows' locks make the count exact: of two
-chunks that plan for the same recipient the second reads what the first one gave.
+chunks that plan for the same recipient the second reads what the first one gave. What never left gives its
+places back when it is settled.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.db import connection
 
 from notifications.caps import CATEGORY, LENGTHS, Cap, Capped, Places, Scope, capped
-from tenants.bulk import recordset
+from tenants.bulk import recordset, uuid_array
 from tenants.ids import new_id
 
 _KEPT = 10_000
@@ -52,7 +54,7 @@ class Sending:
 
 
 def apply(tenant_id: UUID, sendings: Sequence[Sending], *, now: dt.datetime) -> dict[UUID, Capped]:
-    """What the caps leave of each, by its id, in the order of `sendings`.
+    """What the caps leave of each, by its id, in the order of `sendings`; `taken` by scope as it is stored.
 
     Inside the tenant's scope; call it once a transaction: it locks places, in order, until the end of it.
     """
@@ -67,9 +69,11 @@ def apply(tenant_id: UUID, sendings: Sequence[Sending], *, now: dt.datetime) -> 
 
 def _apply(sending: Sending, given: Mapping[Key, list[dt.datetime]]) -> Capped:
     """The lists are shared: what is taken here is taken for the next of the same recipient."""
-    places = Places({scope: given[sending.recipient_id, stored] for scope, stored in sending.scopes()})
+    stored = dict(sending.scopes())
+    places = Places({scope: given[sending.recipient_id, name] for scope, name in stored.items()})
     how = {name: getattr(sending, name) for name in ("starts", "opens", "deadline", "is_spared")}
-    return capped(sending.chains, sending.caps, places, **how)
+    found = capped(sending.chains, sending.caps, places, **how)
+    return replace(found, taken=[(stored[scope], at) for scope, at in found.taken])
 
 
 _HOLD = """
@@ -105,3 +109,47 @@ def _write(given: Mapping[Key, list[dt.datetime]], now: dt.datetime) -> None:
     ]
     with connection.cursor() as cursor:
         cursor.execute(_WRITE, {"rows": recordset(rows)})
+
+
+_NEVER_LEFT = """
+    UPDATE notifications_notification n SET places = NULL
+      FROM notifications_notification before
+     WHERE before.id = n.id AND n.id = ANY(%s::uuid[]) AND n.places IS NOT NULL
+       AND NOT EXISTS (SELECT FROM delivery_delivery d JOIN delivery_attempt a ON a.delivery_id = d.id
+                        WHERE d.notification_id = n.id AND a.outcome IN ('sent', 'unknown'))
+    RETURNING before.places
+"""
+
+_HOLD_GIVEN = """
+    SELECT FROM notifications_frequencyplaces kept
+      JOIN json_to_recordset(%(places)s::json) AS p(recipient_id uuid, scope text) USING (recipient_id, scope)
+     ORDER BY kept.recipient_id, kept.scope FOR UPDATE OF kept
+"""
+
+# Of several at the same moment as many are taken out as are given back: each is as good as the others.
+_GIVE_BACK = """
+    UPDATE notifications_frequencyplaces kept
+       SET given = ARRAY(SELECT one.at
+                           FROM (SELECT at, row_number() OVER (PARTITION BY at) AS nth
+                                   FROM unnest(kept.given) AS at) one
+                          WHERE one.nth > (SELECT count(*) FROM unnest(back.times) AS t WHERE t = one.at)
+                          ORDER BY one.at)
+      FROM (SELECT recipient_id, scope, array_agg(at) AS times
+              FROM json_to_recordset(%(places)s::json) AS p(recipient_id uuid, scope text, at timestamptz)
+             GROUP BY recipient_id, scope) back
+     WHERE kept.recipient_id = back.recipient_id AND kept.scope = back.scope
+"""
+
+
+def give_back(notification_ids: Sequence[UUID]) -> None:
+    """Let those of these that have ended, and of which nothing can have left, count no more.
+
+    Inside the tenant's scope, with the notifications locked. Three statements for all of them.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_NEVER_LEFT, [uuid_array(notification_ids)])
+        places = [place for (document,) in cursor.fetchall() for place in orjson.loads(document)]
+        if places:
+            given = {"places": recordset(places)}
+            cursor.execute(_HOLD_GIVEN, given)
+            cursor.execute(_GIVE_BACK, given)

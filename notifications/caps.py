@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 from bisect import insort
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
@@ -136,12 +136,13 @@ class Capped:
 
     `legs` holds for each of its legs the channel that it begins with now, None where it goes by none.
     `channels` are the verdicts by channel. `together` is when it is to be told with others, where nothing
-    goes and a cap says so.
+    goes and a cap says so. `taken` are the places that it was given.
     """
 
     legs: Sequence[str | None]
     channels: Mapping[str, Verdict]
     together: Verdict | None = None
+    taken: Sequence[tuple[Scope, dt.datetime]] = ()
 
 
 def capped(
@@ -165,8 +166,9 @@ def capped(
     }
     legs = [_leg(chain, channels, deadline or NEVER) for chain in chains]
     if any(legs):
-        _take({name: channels[name].at for name in legs if name}, {cap.scope for cap in caps}, places)
-        return Capped(legs, channels)
+        going = {name: channels[name].at for name in legs if name}
+        taken = list(_take(going, {cap.scope for cap in caps}, places))
+        return Capped(legs, channels, taken=taken)
     wishes = [verdict for verdict in channels.values() if verdict.then == "digest"]
     return Capped(legs, channels, min(wishes, key=lambda verdict: verdict.at, default=None))
 
@@ -183,9 +185,12 @@ def _leg(chain: Sequence[str], channels: Mapping[str, Verdict], deadline: dt.dat
     return min(waiting, key=lambda name: channels[name].at, default=None)
 
 
-def _take(going: Mapping[str, dt.datetime], scopes: Collection[Scope], places: Places) -> None:
+def _take(
+    going: Mapping[str, dt.datetime], scopes: Collection[Scope], places: Places
+) -> Iterator[tuple[Scope, dt.datetime]]:
     """One place a scope, however many of the legs touch it: that of the first."""
     for scope in scopes:
         channel = _channel(scope)
         if touching := [at for name, at in going.items() if channel in {"", name}]:
             places.take(scope, min(touching))
+            yield scope, min(touching)

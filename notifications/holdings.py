@@ -76,6 +76,7 @@ NOTIFICATIONS = Holding(
         "metadata": {},
         "overrides": {},
         "digest": None,
+        "places": None,
         "trace": [],
     },
     stays=frozenset({"recipient_type", "template_code", "channels", "category", "type", "status", "reason"}),

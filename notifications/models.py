@@ -74,6 +74,9 @@ class Notification(models.Model):
     )
     digest_id = models.UUIDField(null=True, help_text="The digest that it waits in, or that told it.")
     is_digest = models.BooleanField(default=False, db_default=False, help_text="It tells a digest's events.")
+    places = models.JSONField(
+        null=True, help_text="What it was given under frequency caps: {recipient_id, scope, at}."
+    )
     status = models.CharField(max_length=10, choices=NotificationStatus.choices)
     reason = models.CharField(max_length=64, blank=True)
     trace = models.JSONField(default=list, help_text="Every planning decision with its reason.")

@@ -193,9 +193,9 @@ def _payload(n: Due, timezone: str) -> dict[str, Any]:
 _RECORD = """
     UPDATE notifications_notification n
        SET status = s.status, reason = s.reason, trace = n.trace || s.trace, digest_id = s.digest_id,
-           changed_at = %(now)s
+           places = s.places, changed_at = %(now)s
       FROM json_to_recordset(%(plans)s::json) AS s(id uuid, status text, reason text, trace jsonb,
-                                                   digest_id uuid)
+                                                   digest_id uuid, places jsonb)
      WHERE n.id = s.id
 """
 
@@ -208,6 +208,7 @@ def _record(due: Sequence[Due], plans: Sequence[Plan], now: dt.datetime) -> None
             "reason": plan.reason,
             "trace": plan.trace,
             "digest_id": plan.digest_id,
+            "places": plan.places,
         }
         for n, plan in zip(due, plans, strict=True)
     ]

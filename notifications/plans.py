@@ -38,13 +38,17 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What becomes of a notification: its legs, its status, and every decision."""
+    """What becomes of a notification: its legs, its status, and every decision.
+
+    `places` are what it was given under frequency caps, each a `recipient_id`, a `scope` and an `at`.
+    """
 
     legs: list[Chain]
     status: NotificationStatus
     reason: str
     trace: list[Step]
     digest_id: UUID | None = None
+    places: Sequence[Step] | None = None
 
     @property
     def is_held(self) -> bool:

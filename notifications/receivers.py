@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from delivery.signals import Change
-from notifications import alerts, digests, feed, rings
+from notifications import alerts, capping, digests, feed, rings
 from notifications.models import Notification, Priority
 from notifications.realtime.push import publish_on_commit
 from tenants.bulk import recordset, uuid_array
@@ -95,7 +95,9 @@ _ROLL_UP = """
                                            'expired', 'suppressed', 'canceled'], d.status::text)) legs
      WHERE n.id = legs.notification_id AND n.status <> legs.status
        AND NOT (legs.status = 'processing' AND n.status IN ('sent', 'delivered'))
-    RETURNING n.batch_id, CASE WHEN n.is_digest THEN n.id END
+    RETURNING n.batch_id, CASE WHEN n.is_digest THEN n.id END,
+              CASE WHEN n.places IS NOT NULL AND n.status IN ('failed', 'expired', 'suppressed', 'canceled')
+                   THEN n.id END
 """
 
 
@@ -106,6 +108,8 @@ def roll_up(notification_ids: set[UUID]) -> bool:
         cursor.execute(_LOCK, [ids])
         cursor.execute(_ROLL_UP, [ids])
         changed = cursor.fetchall()
-    if tellings := [telling for _, telling in changed if telling is not None]:
+    if tellings := [telling for _, telling, _ in changed if telling is not None]:
         digests.follow(tellings)
-    return any(batch_id is not None for batch_id, _ in changed)
+    if ended := [id for _, _, id in changed if id is not None]:
+        capping.give_back(ended)
+    return any(batch_id is not None for batch_id, _, _ in changed)

@@ -133,10 +133,15 @@ def _within_caps(tenant: Tenant, case: Case, found: Capped, now: dt.datetime) ->
     ]
     trace = [*case.plan.trace, *steps]
     if legs:
-        return replace(case.plan, legs=legs, trace=trace)
+        return replace(case.plan, legs=legs, trace=trace, places=list(_places(case, found)))
     late = [step for step in steps if step["decision"] == "expire"]
     status = NotificationStatus.EXPIRED if late else NotificationStatus.SUPPRESSED
     return Plan([], status, (late or steps)[0]["reason"], trace)
+
+
+def _places(case: Case, found: Capped) -> Iterator[Step]:
+    for scope, at in found.taken:
+        yield {"recipient_id": case.person.id, "scope": scope, "at": at}
 
 
 def _leg(tenant: Tenant, case: Case, chain: Chain, name: str, verdict: Verdict, now: dt.datetime) -> Chain:

@@ -11,13 +11,15 @@ from uuid import UUID
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from delivery import queue
-from delivery.models import Delivery
+from delivery import dispatch, queue
+from delivery.models import Attempt, Delivery
 from delivery.tests.factories import create_smtp, create_twilio, make_due
-from notifications import digest_closing, planning
+from notifications import digest_closing, planning, receivers
+from notifications.cancellation import cancel, cancel_many
 from notifications.ledger import ledger
 from notifications.models import Digest, FrequencyPlaces, Notification
 from notifications.tests.calls import NOTIFICATIONS, a_notification, look, send
@@ -137,6 +139,98 @@ def test_what_is_deferred_goes_when_there_is_room(
     assert outcomes(service, [second]) == [SENT]
     assert len(FrequencyPlaces.objects.get().given) == 3
     assert ledger(tenant.pk).balanced
+
+
+def given(recipient_id: UUID | None = None) -> list[int]:
+    """How many places are taken, by scope."""
+    rows = FrequencyPlaces.objects.filter(**({"recipient_id": recipient_id} if recipient_id else {}))
+    return [len(row.given) for row in rows.order_by("scope")]
+
+
+def test_what_never_left_counts_no_more(tenant: Tenant, service: Api, sandbox: RunningSandbox) -> None:
+    """It was refused, canceled, or unwanted by the time that its turn came."""
+
+    def leave(id: UUID) -> None:
+        legs = Delivery.objects.filter(notification_id=id).values_list("pk", flat=True)
+        dispatch.run(tenant.pk, list(legs))
+
+    create_twilio(tenant, sandbox)
+    create_smtp(tenant, sandbox)
+    cap(tenant, frequency={"sms": TWO, "all": {"max": 5, "per": "day", "then": "defer"}})
+    ids = [UUID(id) for id in [*texts(service, 2), send(service)["id"]]]
+    planning.plan(tenant.pk, ids)  # all three at one moment
+    assert given() == [3, 2]
+    assert cancel(tenant.pk, ids[0])
+    assert given() == [2, 1]
+    Recipient.objects.update(block="a debt", preferences_version=F("preferences_version") + 1)
+    leave(ids[2])
+    assert outcomes(service, [str(ids[2])]) == [("suppressed", "recipient_blocked")]
+    assert given() == [1, 1]
+    Recipient.objects.update(block="", preferences_version=F("preferences_version") + 1)
+    sandbox.fault("twilio", reject=True)
+    leave(ids[1])
+    assert outcomes(service, [str(ids[1])])[0][0] == "failed"
+    assert given() == [0, 0]
+    assert not Notification.objects.exclude(places=None).exists()
+    assert ledger(tenant.pk).balanced
+
+
+def test_what_may_have_left_counts(
+    tenant: Tenant, service: Api, sandbox: RunningSandbox, drain: Drain
+) -> None:
+    """It bounced, or nobody knows whether it went."""
+    create_twilio(tenant, sandbox)
+    sandbox.fault("twilio", receipt="failed", receipt_delay_ms=0)
+    cap(tenant, frequency={"sms": TWO})
+    (bounced,) = texts(service, 1)
+    drain()
+    legs = Delivery.objects.filter(notification_id=bounced)
+    legs.update(status="failed")
+    receivers.roll_up({UUID(bounced)})
+    (unclear,) = (UUID(id) for id in texts(service, 1))
+    planning.plan(tenant.pk, [unclear])
+    leg = Delivery.objects.get(notification_id=unclear)
+    asked = {"channel": "sms", "outcome": "unknown", "started_at": timezone.now(), "number": 1}
+    Attempt.objects.create(tenant=tenant, delivery=leg, **asked)
+    assert cancel(tenant.pk, unclear)
+    assert given() == [2]
+    assert outcomes(service, texts(service, 1)) == [("accepted", "")]
+    drain()
+    assert Notification.objects.filter(reason="frequency_cap:sms").count() == 1
+
+
+def test_two_that_give_back_and_one_that_takes_do_not_wait_for_each_other(
+    tenant: Tenant, service: Api
+) -> None:
+    people = [create_recipient(tenant, external_id=f"p-{n}") for n in range(6)]
+    cap(tenant, frequency={"sms": {"max": 50, "per": "day"}, "all": {"max": 50, "per": "day"}})
+
+    def plan(times: int) -> list[UUID]:
+        made = [texts(service, 1, recipient=who.external_id)[0] for who in people for _ in range(times)]
+        return [UUID(id) for id in made]
+
+    first, second = plan(2), plan(1)
+    planning.plan(tenant.pk, first)
+    start = Barrier(3)
+    work: list[Callable[[], object]] = [
+        lambda: _cancel(tenant.pk, first[::2]),
+        lambda: _cancel(tenant.pk, first[1::2][::-1]),
+        lambda: planning.plan(tenant.pk, second),
+    ]
+
+    def run(turn: int) -> None:
+        start.wait(timeout=10)
+        work[turn]()
+        connection.close()
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(run, range(3)))
+    assert given() == [1] * 12
+
+
+def _cancel(tenant_id: UUID, ids: list[UUID]) -> None:
+    with tenant_scope(tenant_id):
+        cancel_many(tenant_id, ids)
 
 
 def test_a_chain_goes_by_what_has_room(

@@ -158,7 +158,7 @@ class Roll:
 
     async def _keep_told(self) -> NoReturn:
         client = Redis.from_url(
-            settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=5, retry=Retry(NoBackoff(), 0)
+            settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=5, retry=Retry(NoBackoff(), 1)
         )
         beat = 0.0
         async with client:

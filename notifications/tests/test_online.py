@@ -13,7 +13,7 @@ import redis
 from django.conf import settings
 from django.test import Client
 from django.utils import timezone
-from pytest_django import DjangoDbBlocker
+from pytest_django import DjangoDbBlocker, Settings
 
 from delivery.escalation import escalate_due
 from delivery.models import Delivery
@@ -29,6 +29,7 @@ from sandbox.testing import RunningSandbox
 from tenants.authentication import mint_recipient_token
 from tenants.models import Tenant
 from tenants.tests.factories import Api, api, create_api_key
+from tenants.tests.outages import nowhere
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -148,6 +149,21 @@ def test_who_comes_before_it_leaves_is_heeded(
     assert pushed(sandbox) == []
     assert told(service, id)["push"] == ("deliver", "recipient_offline")
     assert told(service, id, "decide")["push"] == ("skip", "recipient_online")
+
+
+def test_without_valkey_they_count_as_offline(
+    service: Api, sandbox: RunningSandbox, drain: Drain, settings: Settings
+) -> None:
+    settings.REDIS_URL = nowhere()
+    ids = [send(service, channels=channels)["id"] for channels in (UNLESS_ONLINE, FEED_OR_PUSH)]
+    drain()
+    assert pushed(sandbox) == ["anns", "anns"]
+    assert [told(service, id)["push"] for id in ids] == [
+        ("deliver", "presence_unknown"),
+        ("deliver", "allowed"),
+    ]
+    assert told(service, ids[1])["in_app"] == ("skip", "presence_unknown")
+    assert service.get("/api/v1/services/recipients/ann/presence").status_code == 503
 
 
 TWICE = ["push", "sms", {"channel": "push", "if": "offline"}]

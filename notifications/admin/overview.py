@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.utils import timezone
+from django.utils.translation import ngettext
 
 from notifications.models import Notification
-from preferences import suppressions
+from preferences import presence, suppressions
 from preferences.admin.addresses import shown
 from preferences.directory import by_ids
 from preferences.models import Recipient
@@ -28,6 +29,7 @@ def overview(recipient: Recipient, user: User | AnonymousUser) -> dict[str, Any]
     if person is None:
         return {}
     found: dict[str, Any] = {"person": person, "holds": list(_holds(person, timezone.now()))}
+    found["live_feed"] = _live_feed(recipient, zone_of(person.timezone))
     if user.has_perm("preferences.view_suppression"):
         found["reached"] = list(_reached(recipient, person))
     if user.has_perm("notifications.view_notification"):
@@ -48,6 +50,20 @@ def _holds(person: Person, now: dt.datetime) -> Iterator[dict[str, Any]]:
         if until is not None and until > now:
             text = f"Quiet hours until {_local(until, zone)}"
             yield {"tone": "warning", "icon": "bedtime", "text": text}
+
+
+def _live_feed(recipient: Recipient, zone: ZoneInfo) -> dict[str, Any]:
+    """Where they are: their open sockets, or when one was seen last."""
+    known, seen = presence.sighting(recipient.tenant_id, (recipient.type, recipient.external_id))
+    if known.since is not None:
+        sockets = ngettext("%d socket", "%d sockets", known.sockets) % known.sockets
+        text = f"Online: {sockets} of the live feed since {_local(known.since, zone)}"
+    elif not known.is_known:
+        text = "Whether they are online cannot be said now"
+    else:
+        text = f"Offline; last seen {_local(seen, zone)}" if seen else "Offline; not seen for a week"
+    icon = "sensors" if known.is_online else "sensors_off"
+    return {"tone": "success" if known.is_online else "", "icon": icon, "text": text}
 
 
 def _local(moment: dt.datetime, zone: ZoneInfo) -> str:

@@ -200,10 +200,10 @@ def test_presence_is_for_who_may_read_of_whom_there_is(tenant: Tenant, service: 
 def test_operators_see_it(tenant: Tenant, service: Api, admin_client: Client, web: str) -> None:
     ann = Recipient.objects.get(external_id="ann")
     page = f"/admin/preferences/recipient/{ann.pk}/change/"
-    assert "not open" in admin_client.get(page).content.decode()
+    assert "Offline; not seen for a week" in admin_client.get(page).content.decode()
     with ExitStack() as stack:
         open_tabs(stack, tenant, service, web, web)
-        assert "2 sockets since" in admin_client.get(page).content.decode()
+        assert "Online: 2 sockets of the live feed since" in admin_client.get(page).content.decode()
         wait_until(lambda: b"carillon_sockets{" in Client().get("/metrics").content, "it is in the metrics")
 
 

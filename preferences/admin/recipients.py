@@ -13,7 +13,6 @@ from preferences import changes
 from preferences.addresses import DeviceFields, RecipientFields
 from preferences.admin.fields import channel_field, normalized_phone, validated
 from preferences.admin.hours import QuietHoursField
-from preferences.admin.live_feed import whereabouts
 from preferences.directory import FIELDS
 from preferences.models import Category, Device, Preference, Recipient
 from tenants.admin.base import InlineFormSet, ModelForm, TabularInline, display
@@ -164,7 +163,7 @@ class RecipientAdmin(NewestFirstAdmin[Recipient]):
     list_filter = (TENANT_FILTER, ("created_at", CreatedFilter))
     search_help_text = "ID, or how an email address or a phone number begins"
     autocomplete_fields = ("tenant",)
-    readonly_fields = ("id", "live_feed", "created_at", "updated_at")
+    readonly_fields = ("id", "created_at", "updated_at")
     inlines: ClassVar[tuple[type[TabularInline[Any, Recipient]], ...]] = (PreferenceInline, DeviceInline)
     fieldsets = (
         (None, {"fields": ("tenant", ("external_id", "type"))}),
@@ -173,16 +172,12 @@ class RecipientAdmin(NewestFirstAdmin[Recipient]):
         ("When they want quiet", {"fields": ("do_not_disturb_until", "quiet_hours")}),
         ("How much they want", {"fields": ("frequency",)}),
         ("Block", {"fields": ("block",)}),
-        ("Record", {"fields": (("id", "live_feed"), ("created_at", "updated_at"))}),
+        ("Record", {"fields": ("id", ("created_at", "updated_at"))}),
     )
 
     @display(description="Blocked", label={"blocked": "danger"})
     def blocked(self, recipient: Recipient) -> str | None:
         return "blocked" if recipient.block else None
-
-    @display(description="Live feed")
-    def live_feed(self, recipient: Recipient) -> str:
-        return whereabouts(recipient) if recipient.external_id else "-"  # it has none while it is added
 
     def get_form(
         self, request: HttpRequest, obj: Recipient | None = None, change: bool = False, **options: Any

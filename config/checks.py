@@ -15,7 +15,6 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from pydantic import ValidationError
 
 from tenants.keyrings import flaw
-from tenants.oidc import issuers
 
 INSECURE_PREFIX = "insecure-"
 _KEY_HINT = "python -c \"import os, base64; print('k1:' + base64.b64encode(os.urandom(32)).decode())\""
@@ -73,6 +72,8 @@ def check_public_url(app_configs: Any = None, **kwargs: Any) -> list[CheckMessag
 
 @register(Tags.security)
 def check_issuers(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    from tenants.oidc import issuers  # noqa: PLC0415  its libraries would cost each worker 2 MB
+
     try:
         issuers()
     except ValidationError as error:

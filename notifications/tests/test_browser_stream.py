@@ -50,7 +50,7 @@ def beside_playwright(job: Callable[..., object], *args: Any) -> None:
 
 
 def listen(page: Page, address: str, token: str) -> None:
-    """From a page of another origin, as those of tenants are; a public one would have to ask for this machine."""
+    """From a page of another origin, as those of tenants are. A public one may not ask this machine."""
     page.goto(f"http://localhost:{address.partition(':')[2]}/health")
     page.evaluate(_LISTEN, f"http://{address}{PATH}?token={token}")
     page.wait_for_function("heard.length === 1")

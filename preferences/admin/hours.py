@@ -14,6 +14,7 @@ from preferences.hours import Hours, QuietHoursBody, SendingHours
 from preferences.rules.times import DAYS
 from tenants.admin.tables import Chips, Column, Rows, TableField, checked, text, tick
 
+_TIME = "a time is written as 07:30, up to 24:00."
 _DAY_NAMES = [(day, day.capitalize()) for day in DAYS]
 
 
@@ -33,7 +34,7 @@ class HoursField(TableField):
 
     def document(self, rows: Rows) -> dict[str, Any] | None:
         windows = [window for row in rows if (window := _window(row))]
-        return checked(self.hours, _hours(windows)) if windows else None
+        return checked(self.hours, _hours(windows), shape=_TIME) if windows else None
 
 
 def _window(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,7 +94,7 @@ class QuietHoursField(forms.MultiValueField):
         if hours is None:
             return None
         chosen = {"timezone": zone or None, "digest": {"yes": True, "no": False}.get(digest)}
-        return checked(QuietHoursBody, {"enabled": bool(on), **hours, **chosen})
+        return checked(QuietHoursBody, {"enabled": bool(on), **hours, **chosen}, shape=_TIME)
 
 
 class ReachField(TableField):

@@ -142,7 +142,7 @@ def test_it_keeps_quiet_hours_a_pause_caps_and_a_block(admin_client: Client, ten
     ("given", "error"),
     [
         ({"start": "22:00"}, "Give both start and end."),
-        ({"start": "22.00", "end": "07:00"}, "start: String should match"),
+        ({"start": "22.00", "end": "07:00"}, "start: a time is written as 07:30, up to 24:00."),
         ({"start": "00:00", "end": "24:00"}, "This leaves no time at all"),
         ({"start": "22:00", "end": "07:00", "quiet_hours_timezone": "Mars/Base"}, "timezone: This is not an"),
         ({"frequency-sms-max": "10001"}, "sms, max: Input should be less than"),

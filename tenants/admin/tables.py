@@ -103,6 +103,7 @@ class TableWidget(forms.Widget):
 
     def _rows(self, name: str, rows: Rows) -> Iterator[dict[str, Any]]:
         if self.heads is None:
+            rows = Rows(row for row in rows if any(row.values()))
             places = {str(place): "" for place in range(len(rows) + _SPARE)}
         else:
             places = dict(self.heads)
@@ -148,13 +149,23 @@ class TableField(forms.Field):
             return True
 
 
-def checked(model: type[BaseModel], document: Mapping[str, Any], about: str = "") -> dict[str, Any]:
-    """The document as the model has it, without what it does not say; or its flaws, as a form's."""
+def checked(
+    model: type[BaseModel], document: Mapping[str, Any], about: str = "", *, shape: str = ""
+) -> dict[str, Any]:
+    """The document as the model has it, without what it does not say; or its flaws, as a form's.
+
+    `shape` is how texts are written for which the model has a pattern: nobody should have to read that.
+    """
     try:
         return model.model_validate(document).model_dump(exclude_none=True)
     except Flaws as flaws:
         found = flaws.errors(include_url=False, include_input=False)
-        raise ValidationError([_flaw(about, item["loc"], item["msg"]) for item in found]) from None
+        said = (
+            shape if item["type"] == "string_pattern_mismatch" and shape else item["msg"] for item in found
+        )
+        raise ValidationError(
+            [_flaw(about, item["loc"], words) for item, words in zip(found, said, strict=True)]
+        ) from None
 
 
 def _flaw(about: str, place: tuple[int | str, ...], said: str) -> str:

@@ -309,7 +309,7 @@ def test_everybody_can_use_it(open_page: Callable[..., Page], ann: Recipient) ->
         assert box == {"x": 0, "y": 0, **PHONE}, "a phone shows a sheet"
         shot(page, f"bell-phone-{scheme}")
         page.set_viewport_size(DESK)
-        page.evaluate("document.documentElement.dir = 'rtl'")
+        page.evaluate("document.documentElement.dir = 'rtl'; dispatchEvent(new Event('resize'))")
         box = page.locator("carillon-bell [part=panel]").bounding_box()
         assert box is not None
         assert 0 <= box["x"] <= DESK["width"] - box["width"], "it stays in the window"

@@ -107,7 +107,8 @@ STYLE.replaceSync(`
   .unread .title, b { font-weight: 650 }
   .body { display: -webkit-box; -webkit-line-clamp: 4; -webkit-box-orient: vertical; overflow: hidden; color: var(--muted);
     white-space: pre-line }
-  [dir] { text-align: match-parent }
+  [dir] { text-align: left }
+  :host(:dir(rtl)) [dir] { text-align: right }
   .foot { min-height: 32px; margin-block-start: 6px; color: var(--muted); font-size: 13px; white-space: nowrap }
   .foot > * { min-height: 32px }
   time { flex: 1; align-content: center; overflow: hidden; text-overflow: ellipsis }
@@ -166,7 +167,7 @@ function safe(url) {
 const heading = (item) => item.title || item.body;
 
 class CarillonElement extends HTMLElement {
-  static observedAttributes = ["token-url", "server", "lang", "channels", "categories"];
+  static observedAttributes = ["token-url", "server", "lang", "toast", "sound", "channels", "categories"];
   #given = {};
   #stops = [];
   #place;
@@ -292,6 +293,7 @@ class CarillonList extends CarillonElement {
     const name = this.t("title");
     const again = h("button", { type: "button", onclick: () => client.wake() }, this.t("retry"));
     this.#toast = null;
+    this.arrivals = this.matches("[toast], [sound]") && import("./arrivals.js");
     this.said = h("div", { class: "said", role: "status" });
     this.feed = h("div", { part: "list", role: "feed", "aria-label": name, onkeydown: (event) => this.#key(event) });
     this.end = h("div", { class: "end" });
@@ -391,11 +393,9 @@ class CarillonList extends CarillonElement {
   async #arrived(item) {
     this.say(this.t("arrived", { title: heading(item) }));
     this.tell("new", item);
-    const [toasts, sounds] = [this.hasAttribute("toast") && !this.isShown, this.hasAttribute("sound")];
-    if (!toasts && !sounds) return;
-    const { toaster, chime } = await import("./arrivals.js");
-    if (sounds) chime();
-    if (toasts) (this.#toast ??= toaster(this.shadowRoot, h, (...toast) => this.#inToast(...toast)))(item);
+    const { toaster, chime } = (await this.arrivals) || {};
+    if (chime && this.hasAttribute("sound")) chime();
+    if (toaster && this.hasAttribute("toast") && !this.isShown) (this.#toast ??= toaster(this.shadowRoot, h, (...toast) => this.#inToast(...toast)))(item);
   }
 
   #inToast(item, leave) {

@@ -1,0 +1,10 @@
+import { defineConfig } from "vite";
+
+const carillon = { target: process.env.CARILLON ?? "http://127.0.0.1:8000", ws: true };
+
+// `bin/demo` behind the same origin, as a reverse proxy would have it.
+export default defineConfig({
+  esbuild: { jsx: "automatic" },
+  server: { proxy: { "/api": carillon, "/ws": carillon, "/demo": carillon } },
+  preview: { proxy: { "/api": carillon, "/ws": carillon, "/demo": carillon } },
+});

@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from config.embedded.valkey import free_port
 from delivery import loop
 from notifications.tests.feeds import new_item, tell
-from notifications.tests.web import chromium, web_process
+from notifications.tests.web import chromium, wait_until, web_process
 from preferences.categories import create_default_categories
 from preferences.models import Preference, Recipient
 from preferences.tests.factories import create_recipient
@@ -211,6 +211,51 @@ def test_it_wakes(open_page: Callable[..., Page], ann: Recipient) -> None:
     devtools.send("Page.setWebLifecycleState", {"state": "active"})
     expect(titles(page)).to_have_text(["while frozen", "while offline", OLD], timeout=PATIENT)
     expect(badge(page)).to_have_text("3")
+
+
+def test_it_goes_on_without_sockets(
+    open_page: Callable[..., Page], browser: Browser, server: Server, ann: Recipient
+) -> None:
+    """By server-sent events, which bring what came while they too were away."""
+    context = browser.new_context()
+    context.route_web_socket(re.compile("/ws/notifications/"), lambda socket: socket.close())
+    page = context.new_page()
+    page.goto(f"http://127.0.0.1:{server.port}/")
+    client = (
+        "(({ transport, state }) => [transport, state])(document.querySelector('carillon-bell').client ?? {})"
+    )
+    wait_until(lambda: page.evaluate(client) == ["stream", "online"], "it is on the stream")
+    tell_of(ann, "streamed")
+    expect(titles(page)).to_have_text(["streamed", OLD])
+    expect(badge(page)).to_have_text("2")
+    with server.away():
+        expect(page.locator("carillon-feed [part=news]")).to_be_visible()
+        tell_of(ann, "missed")
+    expect(titles(page)).to_have_text(["missed", "streamed", OLD], timeout=PATIENT)
+    expect(page.locator("[part=toast] [part=item-title]").last).to_have_text("missed", timeout=PATIENT)
+    expect(badge(page)).to_have_text("3")
+
+
+RENEWING = """async () => {
+    const { CarillonClient } = await import("/static/carillon/client.js");
+    const getToken = async () => {
+        const { token } = await (await fetch("/demo/token")).json();
+        return { token, expires_at: new Date(Date.now() + 1500).toISOString() };
+    };
+    const client = new CarillonClient({ getToken });
+    window.told = [];
+    client.on("state", (state) => told.push(state));
+    client.on("frame", ({ type }) => type === "authenticated" && told.push(type));
+    client.connect();
+}"""
+
+
+def test_it_shows_the_next_token_in_time(open_page: Callable[..., Page]) -> None:
+    """On the connection that is open, which stays."""
+    page = open_page()
+    page.evaluate(RENEWING)
+    wait_until(lambda: page.evaluate("told.length") >= 4, "it was renewed twice")
+    assert page.evaluate("told.slice(0, 4)") == ["connecting", "online", "authenticated", "authenticated"]
 
 
 def test_content_stays_text(open_page: Callable[..., Page], ann: Recipient) -> None:

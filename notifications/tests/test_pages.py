@@ -85,7 +85,14 @@ def test_it_says_how_to_seed(client: Client, settings: Settings) -> None:
     assert send(client, template="greeting").status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/", "/demo/token"])
+def test_the_notification_centre_is_a_page_of_its_own(client: Client, demo: Tenant) -> None:
+    page = client.get("/notifications/")
+    assert "default-src 'self'" in page["Content-Security-Policy"]
+    for element in ("carillon-bell", "carillon-feed", "carillon-preferences"):
+        assert f"<{element} token-url=" in page.content.decode()
+
+
+@pytest.mark.parametrize("path", ["/", "/notifications/", "/demo/token"])
 def test_it_is_not_there_without_demo(client: Client, demo: Tenant, settings: Settings, path: str) -> None:
     assert client.get(path).status_code == 200
     settings.DEMO = False

@@ -109,8 +109,9 @@ STYLE.replaceSync(`
     white-space: pre-line }
   [dir] { text-align: left }
   :host(:dir(rtl)) [dir] { text-align: right }
-  .foot { min-height: 32px; margin-block-start: 6px; color: var(--muted); font-size: 13px; white-space: nowrap }
+  .foot { min-height: 32px; margin-block-start: 6px; margin-inline-end: -16px; color: var(--muted); font-size: 13px; white-space: nowrap }
   .foot > * { min-height: 32px }
+  .foot .icon { width: 30px }
   time { flex: 1; align-content: center; overflow: hidden; text-overflow: ellipsis }
   .foot .action { margin-inline-end: 8px; color: var(--text); background: color-mix(in srgb, var(--accent) 14%, var(--surface)) }
   @media (hover: hover) { article:not(:hover, :focus-within) .icon { opacity: 0 } }
@@ -238,7 +239,6 @@ class CarillonElement extends HTMLElement {
     if (elements.has(this)) this.connectedCallback();
   }
 
-  /** Until it leaves the page. */
   follow(type, listener) {
     this.until(this.client.on(type, listener));
   }
@@ -423,7 +423,6 @@ class CarillonList extends CarillonElement {
     if (this.awaited && this.#current) this.enter();
   }
 
-  /** To the current row, as soon as there is one. */
   enter() {
     this.awaited = !this.#current;
     (this.#current ?? this.caption).focus();

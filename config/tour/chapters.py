@@ -50,6 +50,7 @@ SHIPPED = Chapter(
         "recipient": "ann",
         "template": "order-shipped",
         "data": {"name": "Ann", "order": "A-101", "carrier": "DHL"},
+        "type": "success",
         "channels": ["email", "sms", "in_app"],
     },
     expected=Expected(
@@ -166,6 +167,7 @@ SCHEDULED = Chapter(
         "recipient": "ann",
         "template": "reminder",
         "data": {"name": "Ann", "title": "Parcel A-106", "when": "today at 14:00"},
+        "type": "warning",
         "channels": ["email", "in_app"],
         "delay": 3,
     },

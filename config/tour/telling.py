@@ -196,7 +196,8 @@ def _shown(request: Mapping[str, Any]) -> str:
 
 
 def _places(url: str, inbox_url: str) -> Iterator[tuple[str, str, str]]:
-    yield "Bell page", f"{url}/", "Ann's live feed"
+    yield "Bell", f"{url}/", "a shop's page, with Ann's bell, feed and preferences"
+    yield "Centre", f"{url}/notifications/", "all of them on a page of its own"
     yield "Inbox", f"{inbox_url}/", "all that was sent; a newsletter's footer opens the preference page"
     yield "Admin", f"{url}/admin/", f"user {ADMIN}, password {ADMIN}"
     yield "API docs", f"{url}/api/docs", ""

@@ -85,7 +85,7 @@ STYLE.replaceSync(`
     height: var(--carillon-height, 640px); box-shadow: 0 16px 48px #0003; animation: rise .18s }
   .panel[popover]:not(:popover-open) { display: none }
   @keyframes rise { from { opacity: 0; translate: 0 8px } }
-  .top, .filters, .foot, .news { display: flex; align-items: center; gap: 2px }
+  .top, .filters, .foot, .tools, .news { display: flex; align-items: center; gap: 2px }
   .top { padding: 14px 8px 6px; padding-inline-start: 16px }
   h2 { flex: 1; font-size: 18px }
   .filters { padding: 0 10px 10px; border-block-end: 1px solid var(--line) }
@@ -109,10 +109,10 @@ STYLE.replaceSync(`
     white-space: pre-line }
   [dir] { text-align: left }
   :host(:dir(rtl)) [dir] { text-align: right }
-  .foot { min-height: 32px; margin-block-start: 6px; margin-inline-end: -16px; color: var(--muted); font-size: 13px; white-space: nowrap }
+  .foot { flex-wrap: wrap; min-height: 32px; margin-block-start: 6px; margin-inline-end: -16px; color: var(--muted); font-size: 13px; white-space: nowrap }
   .foot > * { min-height: 32px }
   .foot .icon { width: 30px }
-  time { flex: 1; align-content: center; overflow: hidden; text-overflow: ellipsis }
+  time { flex: 1; align-content: center }
   .foot .action { margin-inline-end: 8px; color: var(--text); background: color-mix(in srgb, var(--accent) 14%, var(--surface)) }
   @media (hover: hover) { article:not(:hover, :focus-within) .icon { opacity: 0 } }
   .void { display: grid; justify-items: center; gap: 6px; padding: 64px 24px; color: var(--muted); text-align: center }
@@ -459,7 +459,7 @@ class CarillonList extends CarillonElement {
     const full = new Intl.DateTimeFormat(this.language, { dateStyle: "full", timeStyle: "short" }).format(new Date(item.created_at));
     const time = h("time", { datetime: item.created_at, title: full, dir: "auto", part: "item-time" }, this.ago(item.created_at));
     const tools = [row.read, this.button("archive", act(archive), archive), this.button("delete", act("delete"))];
-    row.append(this.#kind(item), ...this.#words(item, id), h("div", { class: "foot" }, this.#action(item), time, ...tools));
+    row.append(this.#kind(item), ...this.#words(item, id), h("div", { class: "foot" }, this.#action(item), time, h("div", { class: "tools" }, ...tools)));
     row.classList.toggle("new", this.feed.ariaBusy === "false" && !item.read_at);
     this.#rows.set(id, row);
     this.looks.observe(row);

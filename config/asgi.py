@@ -34,7 +34,9 @@ requests = PooledHandler(settings.WEB_THREADS)
 
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
-    await (streaming.event_stream if scope["path"] == streaming.PATH else requests)(scope, receive, send)
+    """A browser's question whether another origin's page may have the stream is answered as for any path."""
+    streams = scope["path"] == streaming.PATH and scope["method"] != "OPTIONS"
+    await (streaming.event_stream if streams else requests)(scope, receive, send)
 
 
 async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:

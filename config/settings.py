@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "rest_framework",
     "drf_spectacular",
+    "corsheaders",
     "django_celery_beat",
     "config",
     "notifications",
@@ -62,6 +63,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "tenants.middleware.RequestContextMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "tenants.middleware.RateLimitMiddleware",
     "tenants.middleware.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -246,6 +248,12 @@ NOTIFICATION_RELEASE_WINDOW = env.int("NOTIFICATION_RELEASE_WINDOW", default=8)
 IDEMPOTENCY_HOURS = env.int("IDEMPOTENCY_HOURS", default=24)
 # Whose tokens people may show instead of a recipient's: a list in JSON, see `tenants.oidc.Issuer`.
 OIDC_ISSUERS = env.str("OIDC_ISSUERS", default="[]")
+
+# Pages of any origin may call the user API, as they may open sockets: a token counts there, and no cookie.
+CORS_URLS_REGEX = r"^/api/v1/users/me/"
+CORS_ALLOW_ALL_ORIGINS = True
+CORS_ALLOW_HEADERS = ("authorization", "content-type", "last-event-id", "traceparent", "x-request-id")
+CORS_EXPOSE_HEADERS = ("retry-after", "x-request-id")
 RECIPIENT_TOKEN_SECONDS = env.int("RECIPIENT_TOKEN_SECONDS", default=3600)
 # How long a link in a message opens the person's preferences (it unsubscribes for ever), and how often a
 # minute one person's pages may be asked for.

@@ -33,11 +33,13 @@ from tenants.context import tenant_scope
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 _RETRY = (1.0, 4.0)  # seconds, at random: a process that dies has all its clients come back
+ANY_ORIGIN = (b"access-control-allow-origin", b"*")
+"""A token was shown, and no cookie counts."""
 HEADERS = [
+    ANY_ORIGIN,
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),  # nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
-    (b"access-control-allow-origin", b"*"),  # a token was shown, and no cookie counts
 ]
 
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 
 import orjson
 
-from notifications.realtime.stream import Send, Stream
+from notifications.realtime.stream import ANY_ORIGIN, Send, Stream
 from notifications.realtime.subscription import (
     RESTART,
     TOO_MANY,
@@ -95,7 +95,7 @@ async def _answer(send: Send, problem: Problem, request_id: str) -> None:
     headers = {"Content-Type": CONTENT_TYPE, "X-Request-ID": request_id, **problem.headers()}
     if problem is METHOD_NOT_ALLOWED:
         headers["Allow"] = "GET"
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    raw = [ANY_ORIGIN, *((name.lower().encode(), value.encode()) for name, value in headers.items())]
     body = orjson.dumps(problem.body())
     raw.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": problem.status_code, "headers": raw})

@@ -63,12 +63,14 @@ class EventSource:
 
 
 @contextmanager
-def ask(address: str, token: str, *, query: str = "", **headers: str) -> Iterator[HTTPResponse]:
+def ask(
+    address: str, token: str, *, query: str = "", method: str = "GET", **headers: str
+) -> Iterator[HTTPResponse]:
     """The answer, whatever it is."""
     connection = HTTPConnection(address, timeout=30)
     given = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        connection.request("GET", PATH + query, headers={**given, **headers})
+        connection.request(method, PATH + query, headers={**given, **headers})
         yield connection.getresponse()
     finally:
         connection.close()

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.db import connections
@@ -21,12 +22,13 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from config.embedded.valkey import free_port
 from delivery import loop
 from notifications.tests.feeds import new_item, tell
-from notifications.tests.web import chromium, wait_until, web_process
+from notifications.tests.web import chromium, site, wait_until, web_process
 from preferences.categories import create_default_categories
 from preferences.models import Preference, Recipient
 from preferences.tests.factories import create_recipient
 from templates_app.inspection import Draft
 from templates_app.tests.factories import create_published
+from tenants.authentication import mint_recipient_token
 from tenants.context import tenant_scope
 from tenants.tests.factories import create_tenant
 
@@ -270,6 +272,32 @@ def test_content_stays_text(open_page: Callable[..., Page], ann: Recipient) -> N
     assert page.evaluate("window.ran") is None
     link = page.get_by_role("article", name=OLD).get_by_role("link")
     assert link.get_attribute("rel") == "noopener noreferrer"
+
+
+SHOP = """<!doctype html><title>A shop</title>
+<script type="module" src="{server}/static/carillon/carillon.js"></script>
+<carillon-bell token-url="/my/token"></carillon-bell><carillon-feed token-url="/my/token"></carillon-feed>
+<carillon-preferences token-url="/my/token"></carillon-preferences>"""
+
+
+def test_it_may_stand_on_a_page_of_another_origin(browser: Browser, server: Server, ann: Recipient) -> None:
+    """With a script of ours and an address of theirs that gives the token, and nothing else."""
+    token = mint_recipient_token(ann.tenant, "ann", "user")[0]
+    answers = {
+        "/": ("text/html", SHOP.format(server=f"http://127.0.0.1:{server.port}").encode()),
+        "/my/token": ("application/json", orjson.dumps({"token": token, "expires_at": None})),
+    }
+    with site(answers) as shop:
+        page = browser.new_page()
+        page.goto(shop)
+        expect(badge(page)).to_have_text("1")
+        page.get_by_role("article", name=OLD).hover()
+        page.locator("carillon-feed").get_by_role("button", name="Mark as read").click()
+        expect(badge(page)).to_be_hidden()
+        page.get_by_role("switch", name="Text message").press("Space")
+        expect(page.get_by_role("status").filter(has_text="Saved")).to_be_visible()
+        tell_of(ann, "New here")
+        expect(titles(page).first).to_have_text("New here")
 
 
 def test_the_keyboard_is_enough(open_page: Callable[..., Page], ann: Recipient) -> None:

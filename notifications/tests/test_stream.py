@@ -172,12 +172,22 @@ def test_it_takes_the_token_of_an_identity_provider(web: str, provider: Identity
         assert answer.status == 401
 
 
+def test_a_page_of_another_origin_may_ask_first(web: str) -> None:
+    """The stream is answered on the loop; a browser's question about it, as everywhere in the user API."""
+    asks = {"Origin": "https://shop.example", "Access-Control-Request-Method": "GET"}
+    asks |= {"Access-Control-Request-Headers": "authorization, last-event-id"}
+    with ask(web, "", method="OPTIONS", **asks) as answer:
+        assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (200, "*")
+        assert "last-event-id" in answer.headers["Access-Control-Allow-Headers"]
+
+
 def test_it_refuses_with_problems(web: str, ann: Recipient) -> None:
     for credential in ("", "nonsense", create_api_key(ann.tenant)):
         with ask(web, credential, **{"X-Request-ID": "mine"}) as answer:
             problem = orjson.loads(answer.read())
             assert (answer.status, problem["code"]) == (401, "not_authenticated")
             assert answer.headers["Content-Type"] == "application/problem+json"
+            assert answer.headers["Access-Control-Allow-Origin"] == "*"
             assert answer.headers["WWW-Authenticate"] == "Bearer"
             assert answer.headers["X-Request-ID"] == problem["request_id"] == "mine"
     with ask(web, token_of(ann), **{"Last-Event-ID": "yesterday"}) as answer:

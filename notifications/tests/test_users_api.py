@@ -264,6 +264,24 @@ def test_it_refuses_who_is_not_a_recipient(ann: Recipient) -> None:
         assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
 
 
+def test_pages_of_any_origin_may_ask(ann: Recipient) -> None:
+    """https://fetch.spec.whatwg.org/#http-cors-protocol: without cookies, and nothing but this API."""
+    origin = {"Origin": "https://shop.example"}
+    asks = {**origin, "Access-Control-Request-Method": "PATCH"}
+    asks |= {"Access-Control-Request-Headers": "authorization,content-type"}
+    client = api("")
+    preflight = client.options(f"{URL}/mark-all-read", headers=asks)
+    assert (preflight.status_code, preflight["Access-Control-Allow-Origin"]) == (200, "*")
+    assert "PATCH" in preflight["Access-Control-Allow-Methods"]
+    assert "authorization" in preflight["Access-Control-Allow-Headers"]
+    refused = client.get(URL, headers=origin)
+    assert (refused.status_code, refused["Access-Control-Allow-Origin"]) == (401, "*")
+    answer = me(ann).get(URL, headers=origin)
+    assert (answer.status_code, answer["Access-Control-Allow-Origin"]) == (200, "*")
+    assert "Access-Control-Allow-Credentials" not in answer
+    assert "Access-Control-Allow-Origin" not in client.get("/api/v1/services/notifications", headers=origin)
+
+
 @pytest.fixture
 def pushed() -> Iterator[redis.client.PubSub]:
     with redis.Redis.from_url(settings.REDIS_URL) as client, client.pubsub() as pubsub:

@@ -6,6 +6,8 @@ urlpatterns = [
     path("preferences", preferences.OwnPreferencesView.as_view(), name="preferences"),
     path("notifications", users.NotificationsView.as_view()),
     path("notifications/unread-count", users.UnreadCountView.as_view()),
+    path("notifications/received", users.ManyReceivedView.as_view()),
+    path("notifications/seen", users.ManySeenView.as_view()),
     path("notifications/mark-all-read", users.MarkAllReadView.as_view()),
     path("notifications/stats", users.StatsView.as_view()),
     path("notifications/pending", users.PendingView.as_view()),

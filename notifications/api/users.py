@@ -104,7 +104,7 @@ class ListQuery(RequestModel):
         )
 
 
-class DeleteBody(RequestModel):
+class IdsBody(RequestModel):
     ids: Annotated[list[UUID], Field(min_length=1, max_length=1000)]
 
 
@@ -154,12 +154,11 @@ class NotificationsView(FeedView):
         query = validate(ListQuery, request.query_params.dict())
         return Response(paginate(request, items(of, query.wanted()), key="seq").body(show))
 
-    @extend_schema(operation_id="delete_my_notifications", request=DeleteBody, responses=ManyChanged)
+    @extend_schema(operation_id="delete_my_notifications", request=IdsBody, responses=ManyChanged)
     @of_recipient
     def delete(self, request: Request, of: Mailbox) -> Response:
         """Delete several. Those that are not the caller's are passed over."""
-        changed = _pushed(changes.delete(of, validate(DeleteBody, request.data).ids))
-        return Response({"changed": len(changed.ids), "unread_count": changed.unread})
+        return _counted(_pushed(changes.delete(of, validate(IdsBody, request.data).ids)))
 
 
 class NotificationView(FeedView):
@@ -216,6 +215,29 @@ class UnarchiveView(ChangeView):
     change = staticmethod(changes.unarchive)
 
 
+class ChangeManyView(FeedView):
+    """One change to several. Those that are not the caller's are passed over."""
+
+    change: staticmethod[[Mailbox, Sequence[UUID]], changes.Changed]
+
+    @extend_schema(request=IdsBody, responses=ManyChanged)
+    @of_recipient
+    def post(self, request: Request, of: Mailbox) -> Response:
+        return _counted(_pushed(self.change(of, validate(IdsBody, request.data).ids)))
+
+
+class ManyReceivedView(ChangeManyView):
+    """A client has them: their in-app delivery is `delivered`. For clients without a socket to say it on."""
+
+    change = staticmethod(changes.mark_received)
+
+
+class ManySeenView(ChangeManyView):
+    """They stood before the caller's eyes; they stay unread."""
+
+    change = staticmethod(changes.mark_seen)
+
+
 class UnreadCountView(FeedView):
     @extend_schema(responses=UnreadCount)
     @of_recipient
@@ -227,8 +249,7 @@ class MarkAllReadView(FeedView):
     @extend_schema(request=None, responses=ManyChanged)
     @of_recipient
     def post(self, request: Request, of: Mailbox) -> Response:
-        changed = _pushed(changes.read_all(of))
-        return Response({"changed": len(changed.ids), "unread_count": changed.unread})
+        return _counted(_pushed(changes.read_all(of)))
 
 
 class StatsView(FeedView):
@@ -252,6 +273,10 @@ def _item(of: Mailbox, item_id: UUID) -> Response:
     if item is None:
         raise NotFound
     return Response(show(item))
+
+
+def _counted(changed: changes.Changed) -> Response:
+    return Response({"changed": len(changed.ids), "unread_count": changed.unread})
 
 
 def _pushed(changed: changes.Changed) -> changes.Changed:

@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from config.embedded.valkey import free_port
 from delivery import loop
+from notifications.models import FeedItem
 from notifications.tests.feeds import new_item, tell
 from notifications.tests.web import chromium, site, wait_until, web_process
 from preferences.categories import create_default_categories
@@ -230,12 +231,20 @@ def test_it_goes_on_without_sockets(
     tell_of(ann, "streamed")
     expect(titles(page)).to_have_text(["streamed", OLD])
     expect(badge(page)).to_have_text("2")
+    beside_playwright(wait_until, lambda: _is_told_of(ann, "streamed"), "it told that it has it")
     with server.away():
         expect(page.locator("carillon-feed [part=news]")).to_be_visible()
         tell_of(ann, "missed")
     expect(titles(page)).to_have_text(["missed", "streamed", OLD], timeout=PATIENT)
     expect(page.locator("[part=toast] [part=item-title]").last).to_have_text("missed", timeout=PATIENT)
     expect(badge(page)).to_have_text("3")
+
+
+def _is_told_of(ann: Recipient, title: str) -> bool:
+    """That it came, and was seen."""
+    with tenant_scope(ann.tenant_id):
+        item = FeedItem.objects.get(recipient_id=ann.pk, title=title)
+        return item.delivered_at is not None and item.seen_at is not None
 
 
 RENEWING = """async () => {

@@ -154,6 +154,21 @@ def test_it_reads_and_unreads(ann: Recipient) -> None:
     assert client.get(f"{URL}/unread-count").json() == {"count": 1}
 
 
+def test_it_takes_what_was_received_and_seen(ann: Recipient) -> None:
+    """From clients without a socket."""
+    ids = [str(tell_one(ann)) for _ in range(2)]
+    foreign = str(tell_one(create_recipient(ann.tenant, external_id="bob")))
+    said = me(ann).post(f"{URL}/received", {"ids": [*ids, foreign]})
+    assert (said.status_code, said.json()) == (200, {"changed": 2, "unread_count": 2})
+    assert me(ann).post(f"{URL}/received", {"ids": ids}).json()["changed"] == 0
+    assert me(ann).post(f"{URL}/seen", {"ids": ids[:1]}).json() == {"changed": 1, "unread_count": 2}
+    first, second = (me(ann).get(f"{URL}/{id}").json() for id in ids)
+    assert (first["status"], second["status"]) == ("delivered", "delivered")
+    assert first["seen_at"]
+    assert second["seen_at"] is None
+    assert me(ann).post(f"{URL}/seen", {"ids": []}).json()["errors"][0]["pointer"] == "/ids"
+
+
 def test_it_archives(ann: Recipient) -> None:
     notification_id = tell_one(ann)
     archived = me(ann).patch(f"{URL}/{notification_id}/archive")

@@ -5,7 +5,7 @@ export const QUIET_FOR = 60_000; // ms; the server says something, if only a com
 
 const CODES = { 401: 4401, 429: 4429, 503: 1013 };
 
-/** As `openSocket` in client.js, but that nothing can be said. `after`: the number of the last item, or null. */
+/** As `openSocket` in client.js. `after`: the number of the last item, or null. */
 export function openStream(server, token, after, hear, lost) {
   const stop = new AbortController();
   const headers = { Authorization: `Bearer ${token}`, ...(after !== null && { "Last-Event-ID": after }) };
@@ -26,7 +26,17 @@ export function openStream(server, token, after, hear, lost) {
     return 1006;
   };
   read().then(lost, () => stop.signal.aborted || lost(1006));
-  return { kind: "stream", send: () => false, close: () => stop.abort() };
+  return { kind: "stream", send: (frame) => tell(server, token, frame), close: () => stop.abort() };
+}
+
+/** What came and was seen goes by the API. If that fails it is told again when a list shows the items. */
+function tell(server, token, { type, data }) {
+  const [, name] = /^notification:(received|seen)$/.exec(type) ?? [];
+  if (!name) return false;
+  const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
+  const given = { method: "POST", headers, body: JSON.stringify(data) };
+  fetch(`${server}/api/v1/users/me/notifications/${name}`, given).catch(() => {});
+  return true;
 }
 
 /** The frame that an event carries; null of a comment, which only shows that somebody is there. */

@@ -2,125 +2,36 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Annotated, Any, Concatenate, Literal, ParamSpec, cast
+from typing import Any, Concatenate, ParamSpec, cast
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
-from pydantic import AwareDatetime, BaseModel, Field
+from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from notifications import changes
+from notifications.api.user_bodies import (
+    LIST_PARAMETERS,
+    IdsBody,
+    Item,
+    ListQuery,
+    ManyChanged,
+    Stats,
+    UnreadCount,
+)
 from notifications.mailbox import Filter, Mailbox, items, mailbox, show, stats, unread_count
-from notifications.models import NotificationType
 from notifications.realtime.frames import Address
 from notifications.realtime.push import publish_on_commit
-from preferences.channels import CHANNELS
 from tenants.authentication import RecipientIdentity, RecipientTokenAuthentication
 from tenants.context import tenant_scope
 from tenants.pagination import PAGE_PARAMETERS, page_schema, paginate
-from tenants.parsing import RequestModel, validate
+from tenants.parsing import validate
 
 Params = ParamSpec("Params")
-
-FeedType = Literal["info", "success", "warning", "error", "system"]
-FeedStatus = Literal["sent", "delivered"]
-
-
-class Action(BaseModel):
-    url: str
-    text: str = ""
-
-
-class Item(BaseModel):
-    """A notification in its recipient's feed. `status` is `delivered` once a client has acknowledged it."""
-
-    id: UUID
-    seq: int
-    type: FeedType
-    category: str
-    title: str
-    body: str
-    action: Action | None
-    icon: str
-    data: dict[str, Any]
-    status: FeedStatus
-    created_at: dt.datetime
-    seen_at: dt.datetime | None
-    read_at: dt.datetime | None
-    clicked_at: dt.datetime | None
-    archived_at: dt.datetime | None
-
-
-class UnreadCount(BaseModel):
-    count: int
-
-
-class ManyChanged(BaseModel):
-    """How many really changed, and what is unread now."""
-
-    changed: int
-    unread_count: int
-
-
-class Stats(BaseModel):
-    total: int
-    unread: int
-    read: int
-    archived: int
-    by_type: dict[str, int]
-    by_category: dict[str, int]
-
-
-class ListQuery(RequestModel):
-    """The query of the list."""
-
-    status: FeedStatus | None = None
-    read: bool | None = None
-    archived: bool = False
-    category: Annotated[str, Field(max_length=64)] | None = None
-    type: FeedType | None = None
-    channel: Literal[CHANNELS] | None = None  # type: ignore[valid-type]  # a tuple of literals
-    since: Annotated[AwareDatetime | None, Field(alias="from")] = None
-    until: Annotated[AwareDatetime | None, Field(alias="to")] = None
-    limit: str | None = None
-    cursor: str | None = None
-
-    def wanted(self) -> Filter:
-        return Filter(
-            read=self.read,
-            archived=self.archived,
-            delivered=None if self.status is None else self.status == "delivered",
-            type=self.type,
-            category=self.category,
-            channel=self.channel,
-            since=self.since,
-            until=self.until,
-        )
-
-
-class IdsBody(RequestModel):
-    ids: Annotated[list[UUID], Field(min_length=1, max_length=1000)]
-
-
-LIST_PARAMETERS = [
-    OpenApiParameter(
-        "status", str, enum=["sent", "delivered"], description="Acknowledged by a client or not."
-    ),
-    OpenApiParameter("read", bool),
-    OpenApiParameter("archived", bool, description="Archived ones instead of the others."),
-    OpenApiParameter("category", str),
-    OpenApiParameter("type", str, enum=NotificationType.values),
-    OpenApiParameter("channel", str, enum=CHANNELS, description="Those that went out by this channel too."),
-    OpenApiParameter("from", dt.datetime, description="Created at this time or later."),
-    OpenApiParameter("to", dt.datetime, description="Created before this time."),
-    *PAGE_PARAMETERS,
-]
 
 
 class FeedView(APIView):

@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from notifications.api.services import ServiceView
+from notifications.choices import Choices, choices_of
 from preferences import recipients, stated
 from preferences.categories import categories
 from preferences.documents import Address
@@ -25,6 +26,7 @@ from templates_app.models import Template
 from tenants.context import tenant_scope
 from tenants.parsing import Patch, validate
 
+_LOCALE = OpenApiParameter("locale", str, description="BCP 47; without it, the recipient's own.")
 _TYPE = OpenApiParameter("type", str, default="user", description="The recipient's type.")
 
 
@@ -66,6 +68,15 @@ class OwnPreferencesView(OwnView):
     def patch(self, request: Request) -> Response:
         """Change what is given (RFC 7396): null takes away, what is left out stays."""
         return _patch(self.recipient(request), request)
+
+
+class OwnChoicesView(OwnView):
+    @extend_schema(operation_id="preferences_choices", parameters=[_LOCALE], responses=Choices)
+    def get(self, request: Request) -> Response:
+        """What there is to switch: channels with where they lead, categories with what they may use."""
+        recipient = self.recipient(request)
+        locale = request.query_params.get("locale") or recipient.locale or recipient.tenant.locale
+        return Response(choices_of(recipient, locale).model_dump())
 
 
 class RecipientPreferencesView(ServiceView):

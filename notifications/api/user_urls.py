@@ -4,6 +4,7 @@ from notifications.api import preferences, users
 
 urlpatterns = [
     path("preferences", preferences.OwnPreferencesView.as_view(), name="preferences"),
+    path("preferences/choices", preferences.OwnChoicesView.as_view()),
     path("notifications", users.NotificationsView.as_view()),
     path("notifications/unread-count", users.UnreadCountView.as_view()),
     path("notifications/received", users.ManyReceivedView.as_view()),

@@ -25,7 +25,7 @@ from notifications.models import FeedItem
 from notifications.tests.feeds import new_item, tell
 from notifications.tests.web import chromium, site, wait_until, web_process
 from preferences.categories import create_default_categories
-from preferences.models import Preference, Recipient
+from preferences.models import Category, Preference, Recipient
 from preferences.tests.factories import create_recipient
 from templates_app.inspection import Draft
 from templates_app.tests.factories import create_published
@@ -359,6 +359,24 @@ def test_preferences_are_kept(open_page: Callable[..., Page], ann: Recipient) ->
     page.get_by_role("button", name="Jetzt beenden").click()
     expect(page.get_by_text("klingelt nichts.")).to_be_hidden()
     beside_playwright(_assert_switches, ann)
+
+
+def test_only_what_can_be_switched_has_a_switch(open_page: Callable[..., Page], ann: Recipient) -> None:
+    rows = (
+        {"code": "codes", "name": "Sign-in codes", "is_critical": True},
+        {"code": "offers", "name": "Sale", "channels": ["email", "sms"], "defaults": {"sms": False}},
+    )
+    beside_playwright(
+        Category.objects.bulk_create, [Category(tenant_id=ann.tenant_id, **fields) for fields in rows]
+    )
+    page = open_page("/notifications/")
+    expect(page.get_by_text("What comes always: Sign-in codes.")).to_be_visible()
+    expect(page.get_by_role("checkbox", name="Sign-in codes")).to_have_count(0)
+    expect(page.get_by_role("checkbox", name="Sale, Email")).to_be_checked()
+    expect(page.get_by_role("checkbox", name="Sale, Text message")).not_to_be_checked()
+    expect(page.get_by_role("checkbox", name="Sale, In the app")).to_have_count(0)
+    expect(page.get_by_role("switch", name="WhatsApp")).to_be_visible()
+    expect(page.get_by_role("switch", name="Push")).to_have_count(0)
 
 
 def _assert_switches(ann: Recipient) -> None:

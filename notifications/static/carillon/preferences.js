@@ -3,6 +3,7 @@
 const TEXTS = {
   preferences: "Notification settings",
   channels: "Channels",
+  essential: "What comes always: {names}.",
   channelsHint: "Off means: nothing comes this way, but for what is essential.",
   topics: "Topics",
   quiet: "Quiet hours",
@@ -79,7 +80,8 @@ STYLE.replaceSync(`
 /** `element` is a CarillonElement, connected; `h` makes elements. */
 export function furnish(element, h) {
   const { client, shadowRoot } = element;
-  const t = (key, values) => element.t(key, values, TEXTS);
+  let names = TEXTS; // with what the tenant calls its categories
+  const t = (key, values) => element.t(key, values, names);
   shadowRoot.adoptedStyleSheets = [...shadowRoot.adoptedStyleSheets.filter((sheet) => sheet !== STYLE), STYLE];
   const bones = [1, 2, 3].map(() => h("div", { class: "bone" }));
   const sheet = h("section", { class: "sheet", part: "preferences", "aria-label": t("preferences") }, ...bones);
@@ -88,6 +90,7 @@ export function furnish(element, h) {
   sheet.replaceChildren(cards, element.said);
   shadowRoot.append(sheet);
   let stated;
+  let choices;
   let saves = Promise.resolve();
   let pending = 0;
   let hush;
@@ -96,7 +99,11 @@ export function furnish(element, h) {
 
   async function load() {
     try {
-      show(await client.preferences());
+      const path = `preferences/choices?locale=${encodeURIComponent(element.language)}`;
+      const [document, { channels, categories }] = await Promise.all([client.preferences(), client.api("GET", path)]);
+      choices = { channels: keyed(channels, "channel"), categories: keyed(categories, "category") };
+      names = { ...Object.fromEntries(categories.map(({ category, label }) => [category, label])), ...TEXTS };
+      show(document);
     } catch (error) {
       const again = h("button", { type: "button", onclick: load }, t("retry"));
       cards.replaceChildren(h("div", { class: "void card", role: "alert" }, h("b", {}, t("failed")), again));
@@ -108,8 +115,9 @@ export function furnish(element, h) {
   function show(document) {
     stated = document;
     const focused = shadowRoot.activeElement?.name;
-    const channels = named("channels", Object.keys(stated.channels).filter(FOR_PEOPLE));
-    const categories = named("categories", Object.keys(stated.categories));
+    const reached = Object.keys(choices.channels).filter((one) => FOR_PEOPLE(one) && choices.channels[one].is_reachable);
+    const channels = named("channels", reached);
+    const categories = named("categories", Object.keys(choices.categories)).filter((code) => choices.categories[code]);
     cards.style.setProperty("--n", channels.length);
     cards.replaceChildren(
       switches(channels),
@@ -145,11 +153,11 @@ export function furnish(element, h) {
     return h("div", { class: "card", part: "card", role: "group", "aria-label": t(key) }, name, about, ...children);
   }
 
-  function box(kind, name, text, checked, change, label = text) {
+  function box(kind, name, text, checked, change, label = text, hint = "") {
     const role = kind === "row" ? "switch" : undefined;
     const onchange = () => change(input.checked);
     const input = h("input", { type: "checkbox", name, class: role, role, checked, "aria-label": label, onchange });
-    return h("label", { class: kind, part: kind === "row" ? "channel" : "chip" }, h("span", {}, text), input);
+    return h("label", { class: kind, part: kind === "row" ? "channel" : "chip" }, h("span", {}, text, hint && h("span", { class: "hint" }, ` ${hint}`)), input);
   }
 
   /** A channel that is on has no switch, and no topic stays an exception from one that is off: as on the hosted page. */
@@ -159,21 +167,27 @@ export function furnish(element, h) {
       const categories = Object.fromEntries(exceptions.map(([code]) => [code, { [channel]: null }]));
       save({ channels: { [channel]: isOn ? null : false }, categories });
     };
-    const rows = channels.map((one) => box("row", one, t(one), stated.channels[one], change(one)));
+    const address = (one) => choices.channels[one]?.address;
+    const rows = channels.map((one) => box("row", one, t(one), stated.channels[one], change(one), t(one), address(one)));
     return card("channels", t("channelsHint"), ...rows);
   }
 
+  /** What is essential has no switches; a topic has one for each channel that it may use. */
   function topics(codes, channels) {
+    const isOnAnyway = (code, channel) => stated.channels[channel] && choices.categories[code].channels[channel];
     const chip = (code, channel) => {
-      const isOn = stated.categories[code]?.[channel] ?? stated.channels[channel];
+      const isOn = stated.categories[code]?.[channel] ?? isOnAnyway(code, channel);
       const change = (enabled) => save({ categories: { [code]: { [channel]: enabled } } });
       return box("chip", `${code}:${channel}`, t(channel), isOn, change, `${t(code)}, ${t(channel)}`);
     };
     const row = (code) => {
-      const chips = h("div", { class: "chips" }, ...channels.map((channel) => chip(code, channel)));
+      const usable = channels.filter((channel) => channel in choices.categories[code].channels);
+      const chips = h("div", { class: "chips" }, ...usable.map((channel) => chip(code, channel)));
       return h("div", { class: "row matrix", role: "group", "aria-label": t(code) }, h("span", {}, t(code)), chips);
     };
-    return card("topics", "", ...codes.map(row));
+    const isEssential = (code) => choices.categories[code].essential;
+    const always = codes.filter(isEssential).map((code) => t(code)).join(", ");
+    return card("topics", always && t("essential", { names: always }), ...codes.filter((code) => !isEssential(code)).map(row));
   }
 
   /** Several windows were set elsewhere: they are switched on and off here, and stay as they are. */
@@ -215,6 +229,10 @@ export function furnish(element, h) {
       h("button", { type: "button", name, onclick: () => save({ do_not_disturb_until: end }) }, t(name));
     return card("pause", hint, h("div", { class: "row chips" }, ...Object.entries(ends).map(button)));
   }
+}
+
+function keyed(rows, name) {
+  return Object.fromEntries(rows.map((row) => [row[name], row]));
 }
 
 /** As RFC 7396 has it. */

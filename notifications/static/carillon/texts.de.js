@@ -29,6 +29,7 @@ export default {
   preferences: "Einstellungen für Mitteilungen",
   saved: "Gespeichert",
   channels: "Kanäle",
+  essential: "Was immer kommt: {names}.",
   channelsHint: "Aus heißt: Auf diesem Weg kommt nur noch das Nötigste.",
   topics: "Themen",
   quiet: "Ruhezeiten",

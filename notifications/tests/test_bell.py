@@ -47,7 +47,7 @@ def ann(transactional_db: None) -> Recipient:
     tenant = create_tenant(slug="demo")
     create_default_categories(tenant)
     create_published(tenant, Draft("in_app", "en", {"title": "Hi {{ name }}"}))
-    ann = create_recipient(tenant, external_id="ann", email="ann@example.com")
+    ann = create_recipient(tenant, external_id="ann", email="ann@example.com", phone="+12025550143")
     tell(ann, new_item(ann, title=OLD))
     return ann
 
@@ -303,6 +303,8 @@ def test_it_may_stand_on_a_page_of_another_origin(browser: Browser, server: Serv
         page.get_by_role("article", name=OLD).hover()
         page.locator("carillon-feed").get_by_role("button", name="Mark as read").click()
         expect(badge(page)).to_be_hidden()
+        expect(page.get_by_role("switch", name="WhatsApp")).to_be_visible()
+        expect(page.get_by_role("switch", name="Push")).to_have_count(0)  # no device of hers is known
         page.get_by_role("switch", name="Text message").press("Space")
         expect(page.get_by_role("status").filter(has_text="Saved")).to_be_visible()
         tell_of(ann, "New here")
@@ -375,8 +377,7 @@ def test_only_what_can_be_switched_has_a_switch(open_page: Callable[..., Page], 
     expect(page.get_by_role("checkbox", name="Sale, Email")).to_be_checked()
     expect(page.get_by_role("checkbox", name="Sale, Text message")).not_to_be_checked()
     expect(page.get_by_role("checkbox", name="Sale, In the app")).to_have_count(0)
-    expect(page.get_by_role("switch", name="WhatsApp")).to_be_visible()
-    expect(page.get_by_role("switch", name="Push")).to_have_count(0)
+    expect(page.get_by_text("a•••@example.com")).to_be_visible()
 
 
 def _assert_switches(ann: Recipient) -> None:

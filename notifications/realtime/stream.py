@@ -59,7 +59,7 @@ class Stream:
         """Answer 200, and say where the client stands. Raises `RefusedError` before any of that."""
         greeting = orjson.loads(await self.subscription.enter(token))
         if self.subscription.closed:
-            raise RefusedError(RESTART)
+            raise RefusedError(self.subscription.why or RESTART)
         self._begun = True
         seq = greeting["data"]["seq"]
         self.last = min(self.last, seq) if self._resumes else seq

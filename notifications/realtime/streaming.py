@@ -17,6 +17,7 @@ from notifications.realtime.stream import ANY_ORIGIN, Send, Stream
 from notifications.realtime.subscription import (
     RESTART,
     TOO_MANY,
+    TOO_SLOW,
     TRY_AGAIN,
     UNAUTHENTICATED,
     RefusedError,
@@ -33,6 +34,7 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 _REFUSALS = {
     UNAUTHENTICATED: Problem(401, "not_authenticated", "The credentials are not valid."),
     TOO_MANY: Problem(429, "rate_limited", "The recipient has too many connections.", retry_after=30),
+    TOO_SLOW: Problem(503, "unavailable", "More was pushed than can wait. Try again.", retry_after=1),
     RESTART: Problem(503, "unavailable", "This process is about to end.", retry_after=1),
     TRY_AGAIN: Problem(503, "unavailable", "The database is away. Try again.", retry_after=1),
 }

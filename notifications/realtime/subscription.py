@@ -89,6 +89,8 @@ class Subscription:
 
     address: Address | None = None
     closed = False
+    why: int | None = None
+    """The close code, once we have parted."""
 
     def __init__(
         self, write: Callable[[str], Awaitable[None]], hang_up: Callable[[int], Awaitable[None]], send: Any
@@ -149,6 +151,7 @@ class Subscription:
         """Part, and tell why. Who does not take that in is cut off."""
         if self.closed:
             return
+        self.why = code
         self.leave()
         if self._transport is not None:
             asyncio.get_running_loop().call_later(_FAREWELL, self._transport.abort)

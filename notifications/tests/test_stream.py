@@ -1,6 +1,7 @@
 """`GET /api/v1/users/me/stream`: the live feed as server-sent events, from a real web process."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from http.client import HTTPConnection
 from pathlib import Path
@@ -8,14 +9,17 @@ from urllib.request import Request, urlopen
 
 import orjson
 import pytest
+from django.db import connection, transaction
 from pytest_django import DjangoDbBlocker, Settings
 
 from config.embedded import Valkey
 from notifications import feed
+from notifications.realtime.frames import Address, Frame
 from notifications.realtime.push import publish
 from notifications.tests.event_source import PATH, EventSource, ask, open_stream
 from notifications.tests.feeds import new_item, tell
 from notifications.tests.web import open_tab, wait_until, web_process
+from preferences import presence
 from preferences.models import Recipient
 from preferences.tests.factories import create_recipient
 from tenants.authentication import mint_recipient_token
@@ -117,8 +121,9 @@ def is_alive(stream: EventSource) -> bool:
 
 
 def test_it_goes_on_after_the_last_one(web: str, ann: Recipient) -> None:
-    """A thousand and one are more than one look into the database brings."""
-    tell_many(ann, 1001)
+    """A thousand and one are more than one look into the database brings; nobody was there to be told."""
+    with tenant_scope(ann.tenant_id):
+        feed.store(ann.tenant_id, [new_item(ann) for _ in range(1001)])
     with open_stream(web, token_of(ann), "1001") as stream:
         assert stream.hear("notifications:catch-up-complete").data == {"count": 0, "more": False}
     with open_stream(web, token_of(ann), query="?last_event_id=999") as stream:
@@ -131,6 +136,28 @@ def test_it_goes_on_after_the_last_one(web: str, ann: Recipient) -> None:
         assert stream.next().id == "1002"
     with open_stream(web, token_of(ann), "5000") as stream:
         assert stream.next().id == "1002", "numbers that were never given out are none"
+
+
+def test_it_refuses_for_whom_too_much_comes_at_the_door(web: str, ann: Recipient) -> None:
+    """More than may wait is pushed while the database has no word of them yet; they come again and resume."""
+    key = (ann.type, ann.external_id)
+    flood = [Frame(Address(ann.tenant_id, *key), "unread-count", {"count": 0})] * 1001
+
+    def refused() -> tuple[int, str]:
+        with ask(web, token_of(ann)) as answer:
+            return answer.status, orjson.loads(answer.read())["detail"]
+
+    def inside() -> int:
+        return presence.of(ann.tenant_id, [key])[key].sockets
+
+    with ThreadPoolExecutor(1) as pool, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE preferences_recipient IN ACCESS EXCLUSIVE MODE")
+        answer = pool.submit(refused)
+        wait_until(lambda: inside() == 1, "they stood at the door")
+        publish(flood)
+        wait_until(lambda: inside() == 0, "they were let go")
+        transaction.set_rollback(True)
+    assert answer.result() == (503, "More was pushed than can wait. Try again.")
 
 
 def test_it_fills_gaps_and_brings_nothing_twice(web: str, ann: Recipient, valkey: Valkey) -> None:

@@ -100,14 +100,14 @@ class Expected:
     passes: Sequence[str] = ()
 
 
-_LOST = {"failed", "suppressed", "expired", "canceled"}
+LOST = {"failed", "suppressed", "expired", "canceled"}
 
 
 def has_ended(expected: Expected, found: Found) -> bool:
     """Whether there is nothing left to wait for: all that was planned is as expected, or will never be."""
     if not found.statuses:
-        return found.detail["status"] in _LOST
-    alive = {channel: status for channel, status in found.statuses.items() if status not in _LOST}
+        return found.detail["status"] in LOST
+    alive = {channel: status for channel, status in found.statuses.items() if status not in LOST}
     arrived = {arrival.channel for arrival in found.arrivals}
     return alive.items() <= expected.ends.items() and alive.keys() <= arrived
 

@@ -15,6 +15,7 @@ from uuid import UUID
 from config import sandboxed
 from config.seeding import DEMO_ACCOUNTS
 from config.tour.clients import Sandbox, Service
+from config.tour.evidence import LOST
 from config.tour.tenant import pinned
 
 PATIENCE = 20.0
@@ -107,7 +108,7 @@ class Round:
             detail = await self._service.look(accepted["id"])
             delivery = next(iter(detail["deliveries"]), None)
             has_come = delivery is not None and delivery["status"] == "delivered"
-            if has_come or time.monotonic() > deadline:
+            if has_come or detail["status"] in LOST or time.monotonic() > deadline:
                 return _word(vendor, delivery, began, dt.datetime.now(dt.UTC) if has_come else None)
             await asyncio.sleep(_PAUSE)
 

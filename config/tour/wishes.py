@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from config.tour.clients import Sandbox, Service
+from config.tour.evidence import LOST
 from config.tour.tenant import KIM as MAIL_OF_KIM
 from config.tour.tenant import close_digests
 
@@ -18,6 +19,7 @@ HELD, LEFT, GATHERED = "K-101", "K-102", "K-103"
 """Each in every text of its messages, and in no other's: a newsletter, a later one, three comments."""
 _ARRIVE = {HELD: 1, LEFT: 0, GATHERED: 1}
 _KEY = f"comments on {GATHERED}"
+_ENDS = {"sent", "delivered", *LOST}
 PATIENCE = 20.0
 _PAUSE = 0.05
 
@@ -47,8 +49,9 @@ class Wishes:
 
     async def tell(self) -> AsyncIterator[Heard]:
         await self._meet()
-        yield await self._held(await self._newsletter(HELD))
-        yield await self._woken()
+        held = await self._newsletter(HELD)
+        yield await self._held(held)
+        yield await self._woken(held)
         yield await self._gathered()
         yield await self._left()
         yield await self._spared()
@@ -76,20 +79,23 @@ class Wishes:
         detail = await _until(lambda: self._service.look(id), lambda seen: "deferred" in _statuses(seen))
         return Heard("Kim's quiet hours have begun; a newsletter", *_waiting(detail))
 
-    async def _woken(self) -> Heard:
+    async def _woken(self, id: str) -> Heard:
         await self._service.patch(f"recipients/{KIM}/preferences", {"quiet_hours": None})
         switched = time.monotonic()
-        came = await self._await_mail(HELD)
+        came = await self._came(id, HELD)
         after = f"it left at once, {(time.monotonic() - switched) * 1000:,.0f} ms later"
         return Heard("Kim switches them off", after if came else "it never came", came)
 
+    async def _comment(self, who: str) -> str:
+        event = {"who": who, "what": f"commented on {GATHERED}"}
+        wish = {"recipient": KIM, "template": "activity-digest", "data": event, "channels": ["email"]}
+        accepted = await self._service.send({**wish, "digest": {"key": _KEY, "window": "10m"}})
+        return str(accepted["id"])
+
     async def _gathered(self) -> Heard:
-        for who in ("Ann", "Bob", "Cleo"):
-            event = {"who": who, "what": f"commented on {GATHERED}"}
-            wish = {"recipient": KIM, "template": "activity-digest", "data": event, "channels": ["email"]}
-            await self._service.send({**wish, "digest": {"key": _KEY, "window": "10m"}})
-        closed = await asyncio.to_thread(close_digests, KIM, _KEY, of=3)
-        came = closed and await self._await_mail(GATHERED)
+        ids = [await self._comment(who) for who in ("Ann", "Bob", "Cleo")]
+        closed = await asyncio.to_thread(close_digests, KIM, _KEY, of=len(ids))
+        came = closed and await self._came(ids[-1], GATHERED)
         said = f"one mail: {(await self._mails(GATHERED))[0]['subject']}" if came else "no mail"
         return Heard("three comments; their ten minutes are cut short", said, bool(came))
 
@@ -106,8 +112,10 @@ class Wishes:
         is_right = (detail["status"], reason) == ("suppressed", "category_off")
         return Heard("the next newsletter", f"{detail['status']}: {reason}", is_right)
 
-    async def _await_mail(self, words: str) -> bool:
-        return bool(await _until(lambda: self._mails(words), bool))
+    async def _came(self, id: str, words: str) -> bool:
+        """Whether there is a mail, as soon as what became of the notification is known."""
+        await _until(lambda: self._service.look(id), lambda seen: seen["status"] in _ENDS)
+        return bool(await self._mails(words))
 
     async def _mails(self, words: str) -> list[dict[str, Any]]:
         return await self._sandbox.messages(words, self._began)

@@ -11,7 +11,6 @@ All answers are UTC. They are kept for a while: of a chunk of recipients many as
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from functools import cache, lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -56,11 +55,13 @@ def first_outside(windows: Windows, timezone: str, at: dt.datetime) -> dt.dateti
     zone, now, last = zone_of(timezone), at, at + _ROUND * _DAY
     while now <= last:
         today = now.astimezone(zone).date()
-        open_spans = (_begun_on(day, windows, zone) for day in (today - _DAY, today))
-        ends = [end for spans in open_spans for start, end in spans if start <= now < end]
-        if not ends:
+        ends = now
+        for start, end in (*_begun_on(today - _DAY, windows, zone), *_begun_on(today, windows, zone)):
+            if start <= now < end:
+                ends = max(ends, end)
+        if ends == now:
             return now
-        now = max(ends)
+        now = ends
     return None
 
 
@@ -75,10 +76,13 @@ def first_inside(
     zone = zone_of(timezone)
     day = at.astimezone(zone).date() - _DAY
     for _ in range(_FAR):
-        spans = ((max(at, start), end) for start, end in _begun_on(day, windows, zone))
-        found = [moment for span in spans for moment in _on_workday(span, zone, holidays)]
-        if found:
-            return min(found)
+        found = None
+        for start, end in _begun_on(day, windows, zone):
+            moment = _on_workday(max(at, start), end, zone, holidays)
+            if moment is not None and (found is None or moment < found):
+                found = moment
+        if found is not None:
+            return found
         day += _DAY
     return None
 
@@ -93,15 +97,19 @@ def _begun_on(day: dt.date, windows: Windows, zone: ZoneInfo) -> tuple[Span, ...
     )
 
 
-def _on_workday(span: Span, zone: ZoneInfo, holidays: frozenset[str]) -> Iterator[dt.datetime]:
-    """The first instant of the span that is on no holiday, if there is one."""
-    now, end = span
+def _on_workday(
+    now: dt.datetime, end: dt.datetime, zone: ZoneInfo, holidays: frozenset[str]
+) -> dt.datetime | None:
+    """The first instant from now until before the end that is on no holiday, if there is one."""
     while now < end:
+        if not holidays:
+            return now
         today = now.astimezone(zone).date()
-        if not holidays or not {(said := today.isoformat()), said[5:]} & holidays:
-            yield now
-            return
+        said = today.isoformat()
+        if said not in holidays and said[5:] not in holidays:
+            return now
         now = _instant(today + _DAY, 0, zone, fold=0)
+    return None
 
 
 def _instant(day: dt.date, minutes: int, zone: ZoneInfo, *, fold: int) -> dt.datetime:

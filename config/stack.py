@@ -83,6 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: Options, *, say: Say, when_ready: WhenReady) -> int:
     """Run the stack until a signal or `when_ready` ends it; answers the exit code. Raises StartError."""
+    _heard.clear()
     for signum in _SIGNALS:
         signal.signal(signum, _leave)
     _check_ports(options)
@@ -91,11 +92,23 @@ def run(options: Options, *, say: Say, when_ready: WhenReady) -> int:
             say("stack", note)
         env = _environment(options, running)
         _migrate(env)
+        _leave_if_told()
         return asyncio.run(_supervise(options, running, env, say, when_ready))
 
 
+_heard: list[int] = []
+"""Signals that came while the stack was starting."""
+
+
 def _leave(signum: int, frame: FrameType | None) -> None:
+    """Where Python happens to run a finalizer the exception is lost: `_leave_if_told` makes up for it."""
+    _heard.append(signum)
     raise SystemExit(128 + signum)
+
+
+def _leave_if_told() -> None:
+    if _heard:
+        raise SystemExit(128 + _heard[0])
 
 
 def _check_ports(options: Options) -> None:
@@ -158,6 +171,7 @@ async def _supervise(
     loop, told = asyncio.get_running_loop(), asyncio.Event()
     for signum in _SIGNALS:
         loop.add_signal_handler(signum, told.set)
+    _leave_if_told()
     tasks: list[asyncio.Task[Any]] = [
         asyncio.create_task(_until(told)),
         asyncio.create_task(_run_to(options.url, env, when_ready)),

@@ -101,12 +101,12 @@ def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]
     """A page by its path, in what the context is to be like; no script and no style of it may be refused."""
     errors: list[str] = []
 
-    def opened(path: str = "/", **context: Any) -> Page:
+    def opened(path: str = "/", unread: int = 1, **context: Any) -> Page:
         page = browser.new_context(**{"viewport": DESK, "locale": "en-US", **context}).new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda line: errors.append(line.text) if "Content Security" in line.text else None)
         page.goto(f"http://127.0.0.1:{server.port}{path}")
-        expect(badge(page)).to_have_text("1")
+        expect(badge(page)).to_have_text(str(unread))
         return page
 
     yield opened
@@ -309,6 +309,24 @@ def test_it_may_stand_on_a_page_of_another_origin(browser: Browser, server: Serv
         expect(page.get_by_role("status").filter(has_text="Saved")).to_be_visible()
         tell_of(ann, "New here")
         expect(titles(page).first).to_have_text("New here")
+
+
+def test_a_long_list_comes_as_it_is_scrolled_and_filters_by_topic(
+    open_page: Callable[..., Page], ann: Recipient
+) -> None:
+    """Twenty at a time, and none of them twice."""
+    tell_of(ann, *(f"News {number}" for number in range(44)), category="marketing")
+    page = open_page("/notifications/", unread=45)
+    feed = page.locator("carillon-feed")
+    expect(titles(page)).to_have_count(20)
+    for count in (40, 45):
+        titles(page).last.scroll_into_view_if_needed()
+        expect(titles(page)).to_have_count(count)
+    assert titles(page).all_text_contents() == [*(f"News {number}" for number in reversed(range(44))), OLD]
+    feed.get_by_label("Topic").select_option(label="News and offers")
+    expect(titles(page)).to_have_count(20)
+    expect(titles(page).first).to_have_text("News 43")
+    expect(feed.get_by_role("article", name=OLD)).to_have_count(0)
 
 
 def test_the_keyboard_is_enough(open_page: Callable[..., Page], ann: Recipient) -> None:
